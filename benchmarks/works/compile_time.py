@@ -1,0 +1,105 @@
+"""How long compiling takes: import, first result of a small model, a node of a large one."""
+import gc
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from report import Row
+from timing import CLOCKS, Spread
+
+import symgrad as sg
+from works import graphs
+
+SCRIPT = Path(__file__).with_name("first_result.py")
+SIZES = (1_000, 10_000, 50_000)
+STAGES = ("graph and gradient", "function", "first call")
+REPEATS = {1_000: 5, 10_000: 2, 50_000: 1}
+
+
+@cache
+def fresh_runs(clock: str, runs: int = 9) -> list[dict]:
+    """The stages of `first_result.py` in processes of their own.
+
+    A first one, which may write bytecode, is left out.
+    """
+    command = [sys.executable, str(SCRIPT), clock]
+    texts = [subprocess.run(command, check=True, capture_output=True, text=True).stdout
+             for _ in range(runs + 1)]
+    return [json.loads(text) for text in texts[1:]]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A sum of stages of a fresh process, in milliseconds."""
+
+    name: str
+    title: str
+    stages: tuple[str, ...]
+    at_most: float | None
+
+    def measure(self, seconds: float, clock: str) -> Iterator[Row]:
+        sums = [1e3 * sum(run[s] for s in self.stages) for run in fresh_runs(clock)]
+        yield Row(self.name, "ms", Spread.of(sums), at_most=self.at_most)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Microseconds a node, from the expression to the first result, for graphs of growing size."""
+
+    name: str
+    title: str
+    graph: str
+    at_most: float = 100.0
+    growth: float = 2.0            # time a node at the largest size over that at the middle one
+
+    def measure(self, seconds: float, clock: str) -> Iterator[Row]:
+        medians = []
+        for size in SIZES:
+            units = graphs.units_for(self.graph, size)
+            runs = [stages(self.graph, units, clock) for _ in range(REPEATS[size])]
+            nodes = runs[0][0]
+            per_node = [[1e6 * s / nodes for s in run[1:]] for run in runs]
+            whole = Spread.of([sum(p) for p in per_node])
+            medians.append(whole.median)
+            parts = (Spread.of(p).median for p in zip(*per_node, strict=True))
+            text = ", ".join(f"{name} {part:.1f}" for name, part in zip(STAGES, parts, strict=True))
+            yield Row(f"{self.name}-{size // 1000}k", "us", whole, at_most=self.at_most,
+                      note=f"{nodes:,} nodes: {text}")
+        grown = medians[-1] / medians[-2]
+        yield Row(f"{self.name}-growth", "x", Spread(grown, grown, grown), at_most=self.growth,
+                  note="a node at 50 k over a node at 10 k")
+
+
+def stages(graph: str, units: int, clock: str) -> tuple[int, float, float, float]:
+    """Nodes, and the seconds of each of `STAGES`."""
+    now = CLOCKS[clock]
+    gc.collect()
+    marks = [now()]
+    inputs, results, arguments = graphs.MAKERS[graph](units)
+    marks.append(now())
+    nodes = graphs.count(results)
+    counted = now() - marks[-1]
+    function = sg.function(inputs, results)
+    marks.append(now() - counted)
+    function(*arguments)
+    marks.append(now() - counted)
+    seconds = [(b - a) * 1e-9 for a, b in zip(marks, marks[1:], strict=False)]
+    return nodes, *seconds
+
+
+WORKS = (
+    Fresh("import", "import symgrad and its tensor module, NumPy's import not counted",
+          ("symgrad",), 120.0),
+    Fresh("logistic-first", "from sg.function( to the first result of the logistic training call",
+          ("first",), 60.0),
+    Fresh("logistic-again", "the same a second time in the process", ("again",), None),
+    Fresh("logistic-all", "the same with both imports, the expression and its gradient",
+          ("numpy", "symgrad", "graph", "first"), None),
+    Growth("deep", "a deep elementwise chain, microseconds a node", "deep"),
+    Growth("wide", "a wide tree, microseconds a node", "wide"),
+    Growth("layers", "a deep perceptron, microseconds a node", "layers"),
+)

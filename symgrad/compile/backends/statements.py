@@ -1,0 +1,345 @@
+"""How the numpy backend spells one node: what memory it wants, and the statement that computes it.
+
+A node of kind elementwise is printed from its scalar expression, one ufunc a row of the vocabulary, ``out=``
+everywhere; a few ops have a spelling of their own in `SPELLED`; everything else calls the op's NumPy meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.compile.memory import Want
+from symgrad.node import CONST
+from symgrad.scalars import Apply, Arg, Lit, expression
+from symgrad.types import is_complex, real_of
+
+_TREES = {}
+
+
+def tree(node):
+    """The node's scalar expression as a flat list of (row, operands, dtype) in evaluation order."""
+    key = node.op, node.attrs, node.type.dtype, tuple([i.type.dtype for i in node.inputs])
+    found = _TREES.get(key)
+    if found is None:
+        attrs = dict(zip(node.op.params, node.attrs, strict=True))
+        root = expression(node.op.scalar, len(node.inputs), **attrs)
+        found = _TREES[key] = _flatten(root, [i.type.dtype for i in node.inputs], node.type.dtype)
+    return found
+
+
+def _flatten(root, dtypes, out_dtype):
+    """Post-order list of instructions; an operand is ('arg', k), ('lit', value) or ('temp', instruction)."""
+    code, memo = [], {}
+
+    def dtype_of(operand):
+        kind, what = operand
+        return dtypes[what] if kind == "arg" else code[what][2] if kind == "temp" else None
+
+    def visit(e):
+        if isinstance(e, Arg):
+            return "arg", e.k
+        if isinstance(e, Lit):
+            return "lit", e.value
+        if id(e) in memo:
+            return memo[id(e)]
+        operands = [visit(a) for a in e.args]
+        if e.row.name == "cast":
+            dtype = e.dtype
+        elif e.row.boolean:
+            dtype = "bool"
+        else:
+            known = [d for d in map(dtype_of, operands[e.row.name == "where":]) if d] or [out_dtype]
+            dtype = real_of(known[0]) if e.row.name in ("abs", "real", "imag", "angle") else known[0]
+        code.append((e.row, operands, dtype))
+        memo[id(e)] = "temp", len(code) - 1
+        return memo[id(e)]
+
+    assert isinstance(root, (Apply, Arg, Lit))
+    last = visit(root)
+    if last[0] != "temp" or last[1] != len(code) - 1 or code[-1][2] != out_dtype:
+        code.append((None, [last], out_dtype))  # a copy or a cast at the end
+    return code
+
+
+def want(node):
+    """What the numpy backend asks of the memory planner for a node."""
+    kind, name = node.op.kind, node.op.name
+    if name in SPELLED:
+        return SPELLED[name][0](node)
+    if node.op.kind == "view":
+        return Want("made")
+    if node.type.ndim == 0:
+        return Want("scalar")
+    if kind == "elementwise" and node.op.scalar is not None:
+        code = tree(node)
+        temps = tuple([d for _, _, d in code[:-1]])
+        over = tuple([k for k, i in enumerate(node.inputs) if i.type is node.type])
+        if code[-1][0] is not None and code[-1][0].name == "where":
+            over = ()
+        return Want("out", over, _registers(code)[1] if temps else ())
+    if kind == "reduction" and name in UFUNC_REDUCE and node.type.dtype == node.inputs[0].type.dtype:
+        return Want("out")
+    return Want("made")
+
+
+UFUNC_REDUCE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "all": "logical_and",
+                "any": "logical_or"}  # reductions that are a ufunc's reduce
+
+
+def _registers(code):
+    """Scratch for intermediate results: ([register of each instruction], [dtype of each register])."""
+    last = {}
+    for k, (_, operands, _) in enumerate(code):
+        for kind, what in operands:
+            if kind == "temp":
+                last[what] = k
+    where, dtypes, free = [], [], []
+    for k, (_, operands, dtype) in enumerate(code[:-1]):
+        dying = [where[w] for kind, w in dict.fromkeys(operands) if kind == "temp" and last[w] == k]
+        usable = [r for r in (*dying, *free) if dtypes[r] == dtype]
+        if usable:
+            r = usable[0]
+            free = [f for f in (*free, *dying) if f != r]
+        else:
+            dtypes.append(dtype)
+            r = len(dtypes) - 1
+            free += dying
+        where.append(r)
+    return where, tuple(dtypes)
+
+
+class Printer:
+    """Prints statements; `name(node)` says how an operand is read, `number(value, dtype)` spells a constant."""
+
+    def __init__(self, env):
+        self.env = env
+
+    def literal(self, value, dtype):
+        """A constant as text: a plain Python number where that is exact, else a name bound to a typed one."""
+        if isinstance(value, bool | np.bool_):
+            return repr(bool(value))
+        typed = np.asarray(value, dtype)
+        item = typed.item()
+        if isinstance(item, int) or (isinstance(item, float) and np.isfinite(item)):
+            return repr(item)
+        return self.bind(typed[()], "c")
+
+    def bind(self, value, prefix):
+        for k, v in self.env.items():
+            if v is value:
+                return k
+        name = f"{prefix}{sum(k.startswith(prefix) and k[len(prefix):].isdigit() for k in self.env)}"
+        self.env[name] = value
+        return name
+
+    def constant(self, node):
+        array = node.attrs[0].array
+        if array.ndim == 0:
+            return self.literal(array.item() if not is_complex(node.type.dtype) else array[()], node.type.dtype)
+        return self.bind(array, "c")
+
+    def operand(self, node, name):
+        return self.constant(node) if node.op is CONST else name(node)
+
+    # -- statements
+
+    def statements(self, node, out, temps, name):
+        """Lines that compute `node` into `out` (a name); `temps` are names of scratch arrays."""
+        op = node.op
+        if op.name in SPELLED:
+            return SPELLED[op.name][1](self, node, out, name)
+        if op.kind == "elementwise" and op.scalar is not None:
+            if all(i.op is CONST for i in node.inputs) or node.type.ndim == 0:
+                return self.scalar(node, out, name) if node.type.ndim == 0 else self.call(node, out, name)
+            return self.elementwise(node, out, temps, name)
+        if op.kind == "reduction" and op.name in UFUNC_REDUCE and node.type.dtype == node.inputs[0].type.dtype:
+            return self.reduction(node, out, name)
+        return self.call(node, out, name)
+
+    def elementwise(self, node, out, temps, name):
+        code = tree(node)
+        where, _ = _registers(code)
+        spell = {"arg": lambda k: self.operand(node.inputs[k], name), "lit": lambda v: repr(v),
+                 "temp": lambda k: temps[where[k]]}
+        lines = []
+        for k, (row, operands, _) in enumerate(code):
+            target = out if k == len(code) - 1 else temps[where[k]]
+            args = [spell[kind](what) for kind, what in operands]
+            if row is None or row.name == "cast":
+                lines.append(f"np.copyto({target}, {args[0]}, casting='unsafe')")
+            elif row.name == "where":
+                lines += [f"np.copyto({target}, {args[2]}, casting='unsafe')",
+                          f"np.copyto({target}, {args[1]}, where={args[0]}, casting='unsafe')"]
+            else:
+                lines.append(f"np.{row.numpy}({', '.join(args)}, out={target})")
+        return lines
+
+    def scalar(self, node, out, name):
+        """0-d values are NumPy scalars: plain operators are the fastest way to compute with them."""
+        op = node.op
+        args = [self.operand(i, name) for i in node.inputs]
+        symbol = {"add": "+", "sub": "-", "mul": "*"}.get(op.name)
+        if op.name == "cast":
+            return [f"{out} = np.{_scalar_type(node.type.dtype)}({args[0]})"]
+        if symbol and node.type.dtype != "bool" and any(i.op is not CONST for i in node.inputs):
+            return [f"{out} = {args[0]} {symbol} {args[1]}"]
+        if op.name == "neg":
+            return [f"{out} = -{args[0]}"]
+        if op.name == "true_div" and any(i.op is not CONST for i in node.inputs):
+            return [f"{out} = {args[0]} / {args[1]}"]
+        return self.call(node, out, name)
+
+    def reduction(self, node, out, name):
+        x = node.inputs[0]
+        axes = node.attrs[0]
+        ufunc = f"np.{UFUNC_REDUCE[node.op.name]}.reduce"
+        arg = self.operand(x, name)
+        if node.type.ndim == 0:
+            return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
+        return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]
+
+    def call(self, node, out, name):
+        """The op's own NumPy meaning, bound under the op's name."""
+        op = node.op
+        function = f"_{op.name}"
+        if self.env.get(function, op.numpy) is not op.numpy:
+            function = self.bind(op.numpy, f"_{op.name}_")
+        self.env[function] = op.numpy
+        args = [f"np.{_scalar_type(i.type.dtype)}({self.operand(i, name)})" if i.op is CONST and i.type.ndim == 0
+                else self.operand(i, name) for i in node.inputs]
+        for p, v in zip(op.params, node.attrs, strict=True):
+            plain = isinstance(v, str | int | float | bool | type(None)) or (
+                isinstance(v, tuple) and all(isinstance(e, int | str | type(None)) for e in v))
+            args.append(f"{p}={v!r}" if plain else f"{p}={self.bind(v, 'a')}")
+        return [f"{out} = {function}({', '.join(args)})"]
+
+
+def _axis(axes, x):
+    return axes[0] if len(axes) == 1 else "None" if len(axes) == x.type.ndim else axes
+
+
+def _scalar_type(dtype):
+    return "bool_" if dtype == "bool" else dtype
+
+
+# -- ops with a spelling of their own: op name -> (what it wants, how it is printed)
+
+
+def _dot_want(node):
+    if node.type.ndim == 0:
+        return Want("scalar")
+    return Want("out") if all(i.type.ndim in (1, 2) for i in node.inputs) else Want("made")
+
+
+def _dot(p, node, out, name):
+    a, b = (p.operand(i, name) for i in node.inputs)
+    if node.type.ndim == 0:
+        return [f"{out} = np.dot({a}, {b})"]
+    return [f"np.dot({a}, {b}, out={out})"]
+
+
+def _scaled_want(node):
+    return Want("out", (0,))
+
+
+def _blas_ready(node):
+    return node.type.dtype in ("float32", "float64")
+
+
+def _number(p, node, name):
+    return p.operand(node, name)
+
+
+def _turned(p, node, name):
+    """(text, flag) such that BLAS, which thinks in columns, gets the node transposed without a copy."""
+    if node.op.name == "transpose" and node.attrs[0] == (1, 0):
+        return p.operand(node.inputs[0], name) + ".T", 1
+    return p.operand(node, name) + ".T", 0
+
+
+def _gemm(p, node, out, name):
+    c, a, b, alpha, beta = node.inputs
+    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
+    if not _blas_ready(node):
+        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
+    p.env["gemm"] = _blas("gemm", node.type.dtype)
+    alpha, beta = p.operand(alpha, name), p.operand(beta, name)
+    flags = (f", trans_a={fb}" if fb else "") + (f", trans_b={fa}" if fa else "")
+    return [*lines, f"gemm({alpha}, {tb}, {ta}, {beta}, {out}.T, overwrite_c=1{flags})"]
+
+
+def _ger(p, node, out, name):
+    c, x, y, alpha = node.inputs
+    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
+    if not _blas_ready(node):
+        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    p.env["ger"] = _blas("ger", node.type.dtype)
+    x, y, alpha = (p.operand(i, name) for i in (x, y, alpha))
+    return [*lines, f"ger({alpha}, {y}, {x}, a={out}.T, overwrite_a=1)"]
+
+
+def _gemv(p, node, out, name):
+    c, a, x, alpha, beta = node.inputs
+    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
+    if not _blas_ready(node):
+        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    p.env["gemv"] = _blas("gemv", node.type.dtype)
+    text, flag = _turned(p, a, name)
+    x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
+    return [*lines, f"gemv({alpha}, {text}, {x}, {beta}, {out}, overwrite_y=1, trans={1 - flag})"]
+
+
+def _blas(name, dtype):
+    from scipy.linalg import blas  # noqa: PLC0415  (0.1 s to import: only programs with products pay for it)
+
+    return getattr(blas, {"float32": "s", "float64": "d"}[dtype] + name)
+
+
+def _view(text):
+    return lambda node: Want("view"), lambda p, node, out, name: [f"{out} = {text(p, node, name)}"]
+
+
+def _unsqueeze(p, node, name):
+    keys = ["None" if k in node.attrs[0] else ":" for k in range(node.type.ndim)]
+    return f"{p.operand(node.inputs[0], name)}[{', '.join(keys)}]"
+
+
+def _squeeze(p, node, name):
+    keys = ["0" if k in node.attrs[0] else ":" for k in range(node.inputs[0].type.ndim)]
+    return f"{p.operand(node.inputs[0], name)}[{', '.join(keys)}]"
+
+
+def _transpose(p, node, name):
+    x = p.operand(node.inputs[0], name)
+    return f"{x}.T" if node.attrs[0] == tuple(range(node.type.ndim))[::-1] else f"{x}.transpose({node.attrs[0]})"
+
+
+def _place(p, node, out, name):
+    g, y = (p.operand(i, name) for i in node.inputs[:2])
+    if node.inputs[0].op is not CONST or node.inputs[0].type.ndim:
+        return [f"{out}.fill(0)", f"{out}[np.arange(len({y})), {y}] = {g}"]
+    return [f"{out}.fill(0)", f"{out}[np.arange(len({y})), {y}] = {g}"]
+
+
+def _scatter(p, node, out, name):
+    x, made = node.inputs[0], "_r"
+    if x.op is CONST or name(x) != out:
+        return p.call(node, out, name)
+    return p.call(node, made, name) + [f"np.copyto({out}, {made})"]
+
+
+def _made_unless_scalar(node):
+    return Want("scalar") if node.type.ndim == 0 else Want("made")
+
+
+SPELLED = {
+    "dot": (_dot_want, _dot),
+    "gemm": (_scaled_want, _gemm),
+    "ger": (_scaled_want, _ger),
+    "gemv": (_scaled_want, _gemv),
+    "unsqueeze": _view(_unsqueeze),
+    "squeeze": _view(_squeeze),
+    "transpose": _view(_transpose),
+    "place": (lambda node: Want("out"), _place),
+}

@@ -1,0 +1,185 @@
+"""Where every value of a plan lives: buffers kept between calls, in place, views, the memory of shared variables.
+
+In-place computation is decided here and nowhere else; no graph ever says "in place".  The plan's nodes are walked
+once.  A view extends the life of what it looks at; a dying buffer of equal type is handed to an elementwise result
+(`inplace`) or to a later value (`reuse`).  Inputs, shared values and outputs are never handed over, except a shared
+value to its own update at its last read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from symgrad.types import BYTES
+
+
+class Want(NamedTuple):
+    """What a backend says of one node.
+
+    `how`: 'out' (writes into memory it is given), 'made' (allocates by itself, or passes an input on), 'view' (looks
+    at its first input), 'scalar' (a number, no memory).  `over`: inputs whose memory it may write its result over.
+    `temps`: dtypes of scratch values of the same shape.
+    """
+
+    how: str
+    over: tuple = ()
+    temps: tuple = ()
+
+
+class Home(NamedTuple):
+    """Where a value lives: kind 'slot', 'fresh' (a new array each call), 'leaf' (a shared variable's own memory),
+    'made', 'view', 'scalar'; and which slot, leaf or node."""
+
+    kind: str
+    what: object = None
+
+
+@dataclass(eq=False)
+class Slot:
+    """A buffer kept between calls.  A shape may start with a `Rows`: a block of rows, not the whole axis."""
+
+    number: int
+    dtype: str
+    shape: tuple
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a cache-sized block of an axis: at most ``block_bytes`` of a value with `inner` other lengths."""
+
+    length: object
+    inner: tuple
+    itemsize: int
+
+
+@dataclass
+class Memory:
+    """The decisions: statement order, homes, scratch slots of each node, and all slots."""
+
+    order: tuple = ()
+    homes: dict = field(default_factory=dict)
+    temps: dict = field(default_factory=dict)
+    slots: list = field(default_factory=list)
+    base: dict = field(default_factory=dict)
+
+    def bytes(self, lengths):
+        """Predicted bytes of all slots, given ``{Dim: length}``."""
+        total = 0
+        for slot in self.slots:
+            size = BYTES[slot.dtype]
+            for d in slot.shape:
+                size *= d if isinstance(d, int) else lengths.get(d, 0)
+            total += size
+        return total
+
+
+def schedule(plan, want, inplace=True):
+    """Steps in order of execution, and the updates that may be computed in their variable's own memory.
+
+    Steps that write into a shared variable come last, after all that may fail, so that a call that fails leaves every
+    shared variable as it was.
+    """
+    step_of = {n: k for k, s in enumerate(plan.steps) for n in s.body}
+    outputs = set(plan.outputs)
+    candidates = {}
+    for leaf, value in plan.updates if inplace else ():
+        good = (value in step_of and value not in outputs and value not in candidates and value.type is leaf.type
+                and want(value).how == "out" and any(value.inputs[k] is leaf for k in want(value).over))
+        if good:
+            candidates[value] = leaf
+    users = [[] for _ in plan.steps]
+    for k, step in enumerate(plan.steps):
+        for i in dict.fromkeys(step_of[i] for n in step.body for i in n.inputs if i in step_of):
+            if i != k:
+                users[i].append(k)
+    risky = [_may_fail(s, plan.places) for s in plan.steps]
+    tail = set()
+    for value in list(candidates):
+        reach, stack = set(), [step_of[value]]
+        while stack:
+            k = stack.pop()
+            if k not in reach and k not in tail:
+                reach.add(k)
+                stack.extend(users[k])
+        if any(risky[k] for k in reach):
+            del candidates[value]
+        else:
+            tail |= reach
+    steps = [s for k, s in enumerate(plan.steps) if k not in tail] + [s for k, s in enumerate(plan.steps) if k in tail]
+    return steps, candidates
+
+
+def _may_fail(step, places):
+    return any(n in places or n.op.kind in ("gather", "scatter", "opaque", "source") or
+               (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
+
+
+def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None):
+    """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a blocked step."""
+    rows = rows or {}
+    order = tuple([n for s in steps for n in s.body])
+    memory = Memory(order)
+    base, wants = memory.base, {n: want(n) for n in order}
+    for n in order:
+        base[n] = base.get(n.inputs[0], n.inputs[0]) if wants[n].how == "view" else n
+    last = {base.get(r, r): len(order) for r in plan.roots}
+    for k in range(len(order) - 1, -1, -1):
+        n = order[k]
+        until = max(k, last.get(n, k)) if wants[n].how == "made" else k
+        for i in n.inputs:
+            b = base.get(i, i)
+            last[b] = max(last.get(b, -1), until)
+        if wants[n].how == "view":
+            last[base[n]] = max(last.get(base[n], -1), k)
+    kept = {base.get(r, r) for r in plan.roots}
+    free = {}
+
+    def take(dtype, shape):
+        stock = free.get((dtype, shape))
+        if stock and reuse:
+            return stock.pop()
+        memory.slots.append(Slot(len(memory.slots), dtype, shape))
+        return memory.slots[-1]
+
+    def shape_of(n):
+        return (rows[n], *n.type.shape[1:]) if n in rows else n.type.shape
+
+    for k, n in enumerate(order):
+        w = wants[n]
+        dying = [b for b in dict.fromkeys(base.get(i, i) for i in n.inputs)
+                 if last.get(b) == k and memory.homes.get(b, Home("")).kind == "slot"]
+        memory.temps[n] = [take(d, shape_of(n)) for d in w.temps]
+        if w.how != "out":
+            memory.homes[n] = Home(w.how, base[n] if w.how == "view" else None)
+        elif n in candidates and last.get(candidates[n]) == k and _only_plain(n, candidates[n], base):
+            memory.homes[n] = Home("leaf", candidates[n])
+        elif n in kept:
+            memory.homes[n] = Home("fresh")
+        else:
+            memory.homes[n] = _slot(n, w, dying, memory, inplace, take, shape_of, base)
+        handed = memory.homes[n].what
+        for b in dying:
+            slot = memory.homes[b].what
+            if slot is not handed:
+                free.setdefault((slot.dtype, slot.shape), []).append(slot)
+        if memory.homes[n].kind == "slot" and last.get(n, -1) < k:
+            free.setdefault((handed.dtype, handed.shape), []).append(handed)
+        for slot in memory.temps[n]:
+            free.setdefault((slot.dtype, slot.shape), []).append(slot)
+    return memory
+
+
+def _slot(n, w, dying, memory, inplace, take, shape_of, base):
+    if inplace:
+        for k in w.over:
+            i = n.inputs[k]
+            slot = memory.homes[i].what if i in dying else None
+            if slot and slot.dtype == n.type.dtype and slot.shape == shape_of(n) and _only_plain(n, i, base):
+                return Home("slot", slot)
+    return Home("slot", take(n.type.dtype, shape_of(n)))
+
+
+def _only_plain(n, owner, base):
+    """True if `n` reads the memory of `owner` only as `owner` itself, not through a view laid out differently."""
+    return all(i is owner for i in n.inputs if base.get(i, i) is owner)

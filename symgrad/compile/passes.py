@@ -1,0 +1,151 @@
+"""Passes have names, and so has every rule in them; both can be switched off by name.
+
+``passes="-fuse"`` leaves a pass out, ``"-stabilise.log1p"`` one rule, ``"+assumes"`` admits rules that hold only under
+an assumption, ``"exact"`` keeps only rules that are bit for bit right or nearer the true value.  Several changes are
+separated by spaces or commas; ``SYMGRAD_PASSES`` and ``config.passes`` hold the default.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from symgrad.compile.pattern import RuleSet, assumes, exact, rounding, rule_on, stable
+from symgrad.compile.rewrite import Log, rewrite
+from symgrad.compile.rules import blas, canonicalise, collect, shapes, specialise, stabilise
+from symgrad.config import config
+from symgrad.derive import expansion
+from symgrad.errors import UnknownName, near
+from symgrad.node import toposort
+
+
+class Pass(NamedTuple):
+    """One entry of the pipeline: a rule set, or a function over the whole graph, or only a name other rooms ask for."""
+
+    name: str
+    doc: str
+    rules: RuleSet | None = None
+    run: object = None  # (outputs, pool, log, off) -> outputs
+    names: tuple = ()  # rules of a `run` pass, for switching off
+    required: bool = False
+
+
+class _Composites:
+    """An index that answers for every composite op, also a user's own."""
+
+    def get(self, op):
+        return (EXPAND,) if op.kind == "composite" else None
+
+
+EXPAND = rule_on("composite", kind=exact)(lambda node, pool: expansion(node))
+_expand = RuleSet("expand", (EXPAND,))
+_expand.by_op = _Composites()
+
+PIPELINE = (
+    Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
+    Pass("collect", "sums and products in one normal form", collect.RULES),
+    Pass("stabilise", "forms nearer the true value", stabilise.RULES),
+    Pass("shapes", "moves of shape ops", shapes.RULES),
+    Pass("specialise", "cheaper forms", specialise.RULES),
+    Pass("expand", "composites become their definitions", _expand, required=True),
+    Pass("tidy", "canonicalise once more", canonicalise.RULES),
+    Pass("blas", "products with scaling and addition in one call", run=blas.run, names=blas.NAMES),
+    Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
+    Pass("reuse", "buffers are handed on; off: every value has its own"),
+    Pass("inplace", "results take a dying operand's memory, updates their variable's"),
+    Pass("block", "large kernels run in cache-sized blocks"),
+)
+BY_NAME = {p.name: p for p in PIPELINE}
+STABLE_FORM = ("canonicalise", "stabilise")  # what `grad` does to a cost before it is differentiated
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which passes and rules run."""
+
+    off: frozenset = frozenset()
+    rules_off: frozenset = frozenset()  # (pass, rule)
+    kinds: frozenset = frozenset((exact, rounding, stable))
+
+    def __contains__(self, name):
+        return name not in self.off
+
+    def rules(self, chosen):
+        """A pass's rules without those that are switched off."""
+        names = {r.name for r in chosen.rules.rules if r.kind not in self.kinds or (chosen.name, r.name) in self.rules_off}
+        return chosen.rules.without(names)
+
+
+_SELECTIONS = {}
+
+
+def select(passes=None):
+    """The `Selection` for a string; raises `UnknownName` with near names.  None: ``config.passes``."""
+    text = config.passes if passes is None else passes
+    found = _SELECTIONS.get(text)
+    if found is None:
+        found = _SELECTIONS[text] = _parse(text)
+    return found
+
+
+def _parse(text):
+    off, rules_off, kinds = set(), set(), {exact, rounding, stable}
+    for word in text.replace(",", " ").split():
+        if word == "exact":
+            kinds.discard(rounding)
+        elif word == "none":
+            off.update(p.name for p in PIPELINE if not p.required)
+        elif word == "+assumes":
+            kinds.add(assumes)
+        elif word[0] in "+-":
+            name, _, rule = word[1:].partition(".")
+            chosen = BY_NAME.get(name)
+            if chosen is None:
+                raise UnknownName(f"no pass {name!r} in passes={text!r}: {near(name, BY_NAME)}")
+            known = [r.name for r in chosen.rules.rules] if chosen.rules else list(chosen.names)
+            if rule and rule not in known:
+                raise UnknownName(f"pass {name} has no rule {rule!r}: {near(rule, known or ['none'])}")
+            if not rule and chosen.required and word[0] == "-":
+                raise UnknownName(f"pass {name} cannot be left out")
+            target, entry = (rules_off, (name, rule)) if rule else (off, name)
+            (target.add if word[0] == "-" else target.discard)(entry)
+        else:
+            raise UnknownName(f"passes={text!r}: expected -pass, -pass.rule, +pass, +assumes, exact or none, not {word!r}")
+    return Selection(frozenset(off), frozenset(rules_off), frozenset(kinds))
+
+
+@dataclass
+class Row:
+    """What one pass did: `f.report` prints these."""
+
+    name: str
+    seconds: float
+    before: int = 0
+    after: int = 0
+    fired: dict = field(default_factory=dict)
+    refused: dict = field(default_factory=dict)
+
+
+def apply(names, outputs, pool, selection, rows=None, hook=None):
+    """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)`` is called between."""
+    for name in names:
+        chosen = BY_NAME[name]
+        if chosen.rules is None and chosen.run is None or name not in selection:
+            continue
+        log, start = Log(), time.perf_counter()
+        before = outputs
+        if chosen.rules is not None:
+            outputs = rewrite(outputs, selection.rules(chosen), pool, log)
+        else:
+            off = {r for p, r in selection.rules_off if p == name}
+            outputs = chosen.run(outputs, pool, log, off)
+        if rows is not None:
+            rows.append(Row(name, time.perf_counter() - start, len(toposort(before)), len(toposort(outputs)),
+                            log.fired, log.refused))
+        if hook:
+            hook(name, before, outputs)
+    return outputs
+
+
+REWRITES = tuple(p.name for p in PIPELINE if p.rules is not None or p.run is not None)

@@ -1,0 +1,198 @@
+"""Rules are data: a left side, a right side, a condition and what the rule may change.
+
+Both sides are expressions over holes, written with the library's own operators.  Left sides compile to straight-line
+Python.  What does not fit a pattern is a function of the node, in the same list (`rule_on`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from symgrad.node import CONST, Node
+from symgrad.op import Pattern, weak_numbers
+
+exact = "exact"  # bit for bit the same
+rounding = "rounding"  # the same up to rounding, or the sign of a zero
+stable = "stable"  # nearer the true value, or finite where the left side is not
+assumes = "assumes"  # right only under an assumption; off unless asked for
+KINDS = (exact, rounding, stable, assumes)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """`lhs` becomes `rhs` wherever `where` holds.
+
+    `rhs` is a pattern, or a function of the holes (by name) that builds a graph.  A rule without `lhs` has `heads`
+    (the ops it looks at) and `apply`: ``(node, pool) -> node or None``.  `samples` makes graphs on which the
+    generated tests try the rule: a function ``() -> [variables' graph]``, needed where holes are restricted.
+    """
+
+    name: str
+    lhs: Pattern | None = None
+    rhs: object = None
+    where: object = None
+    kind: str = rounding
+    heads: tuple = ()
+    apply: object = None
+    samples: object = None
+    doc: str = ""
+
+    @property
+    def ops(self):
+        """The ops at whose nodes the rule is tried."""
+        return (self.lhs.op,) if self.lhs is not None else self.heads
+
+
+def holes(names):
+    """Named holes: ``x, y = holes("x y")``.  A hole stands for a node, or for an attribute where one is expected."""
+    return [Pattern(hole=n) for n in names.split()]
+
+
+def rule(name, lhs, rhs, where=None, kind=rounding, samples=None, doc=""):
+    """A rule between two expressions; see `Rule`."""
+    return Rule(name, lhs, rhs, where, kind, samples=samples, doc=doc)
+
+
+def rule_on(name, *heads, kind=rounding, samples=None):
+    """Decorator: a function ``(node, pool) -> node or None`` as a rule for nodes of the ops `heads`."""
+    return lambda function: Rule(name, None, None, None, kind, heads, function, samples, (function.__doc__ or "").strip())
+
+
+@dataclass(eq=False)
+class RuleSet:
+    """Rules in order, indexed by the op at which they look."""
+
+    name: str
+    rules: tuple
+    by_op: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        assert len({r.name for r in self.rules}) == len(self.rules), f"{self.name}: a rule's name is used twice"
+        for r in self.rules:
+            for op in r.ops:
+                self.by_op.setdefault(op, []).append(r)
+
+    def without(self, names):
+        """The same rules but for some, by name."""
+        return RuleSet(self.name, tuple(r for r in self.rules if r.name not in names)) if names else self
+
+
+def ruleset(name, *rules):
+    return RuleSet(name, tuple(rules))
+
+
+_MATCHERS = {}  # Rule -> list of functions node -> dict of holes, or None
+
+
+def attempt(rule, node, pool):
+    """What the rule makes of a node, in the pool; None if it does not match."""
+    if rule.apply:
+        with weak_numbers():
+            new = rule.apply(node, pool)
+        return None if new is None or new is node else new if new in pool.members else pool.intern([new])[0]
+    matchers = _MATCHERS.get(rule)
+    if matchers is None:
+        matchers = _MATCHERS[rule] = compile_lhs(rule.lhs)
+    for match in matchers:
+        found = match(node)
+        if found is not None and (rule.where is None or rule.where(SimpleNamespace(**found))):
+            if callable(rule.rhs):
+                with weak_numbers():
+                    new = rule.rhs(**found)
+                return None if new is None else new if new in pool.members else pool.intern([new])[0]
+            return instantiate(rule.rhs, found, pool, node)
+    return None
+
+
+def same_constant(node, value):
+    """True if a constant has `value` everywhere (bit for bit but for dtype and the sign of zero)."""
+    if node.op is not CONST:
+        return False
+    array = node.attrs[0].array
+    return array.size > 0 and array.flat[0] == value and (array.size == 1 or bool((array == value).all()))
+
+
+def compile_lhs(lhs):
+    """Matchers for a left side, one for each order of commutative operands: ``node -> {hole: node} | None``."""
+    matchers, seen_text = [], set()
+    for swaps in itertools.product((False, True), repeat=_orders(lhs)):
+        text, scope = _matcher_text(lhs, iter(swaps))
+        if text not in seen_text:
+            seen_text.add(text)
+            exec(text, scope)
+            matchers.append(scope["match"])
+    return matchers
+
+
+def _matcher_text(lhs, swap):
+    scope, lines, seen = {"same_constant": same_constant}, [], {}
+    fresh = itertools.count()
+
+    def bind(name, expr):
+        if name in seen:
+            lines.append(f"if {expr} is not {seen[name]} and {expr} != {seen[name]}: return None")
+        else:
+            seen[name] = f"v{len(seen)}"
+            lines.append(f"{seen[name]} = {expr}")
+
+    def visit(p, at):
+        if not isinstance(p, Pattern):
+            lines.append(f"if not same_constant({at}, {p!r}): return None")
+            return
+        if p.hole:
+            bind(p.hole, at)
+            return
+        me = f"op{next(fresh)}"
+        scope[me] = p.op
+        lines.append(f"if {at}.op is not {me}: return None")
+        args = list(p.args)
+        if p.op.arity is None:
+            lines.append(f"if len({at}.inputs) != {len(args)}: return None")
+        for k, value in enumerate(p.attrs):
+            if isinstance(value, Pattern):
+                bind(value.hole, f"{at}.attrs[{k}]")
+            elif value is not p.op.defaults[k] or value is not None:
+                lines.append(f"if {at}.attrs[{k}] != {value!r}: return None")
+        if "commutative" in p.op.facts and len(args) == 2:
+            if not isinstance(args[0], Pattern):
+                args.reverse()
+            elif isinstance(args[1], Pattern) and next(swap):
+                args.reverse()
+        deep = []
+        for k, a in enumerate(args):
+            if isinstance(a, Pattern) and a.hole:
+                deep.append((a, f"{at}.inputs[{k}]"))
+            else:
+                inner = f"n{next(fresh)}"
+                lines.append(f"{inner} = {at}.inputs[{k}]")
+                deep.insert(0, (a, inner))
+        for a, inner in deep:
+            visit(a, inner)
+
+    visit(lhs, "n")
+    body = "\n  ".join(lines)
+    return f"def match(n):\n  {body}\n  return dict({', '.join(f'{k}={v}' for k, v in seen.items())})", scope
+
+
+def _orders(p):
+    if not isinstance(p, Pattern) or p.op is None:
+        return 0
+    own = int("commutative" in p.op.facts and len(p.args) == 2 and all(isinstance(a, Pattern) for a in p.args))
+    return own + sum(map(_orders, p.args))
+
+
+def instantiate(p, found, pool, model, like=None):
+    """The right side with its holes filled; numbers take the dtype of the operand they meet."""
+    if not isinstance(p, Pattern):
+        return pool.constant(np.asarray(p, (like or model).type.dtype))
+    if p.hole:
+        return found[p.hole]
+    attrs = tuple([found[a.hole] if isinstance(a, Pattern) else a for a in p.attrs])
+    inputs = [instantiate(a, found, pool, model) if isinstance(a, Pattern) else a for a in p.args]
+    first = next((i for i in inputs if isinstance(i, Node)), None)
+    inputs = [i if isinstance(i, Node) else instantiate(i, found, pool, model, first) for i in inputs]
+    return pool.make(p.op, tuple(inputs), attrs, model.origin)

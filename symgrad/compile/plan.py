@@ -1,0 +1,84 @@
+"""The plan: steps in order, and where each unknown length is bound or checked.  Every backend compiles a `Plan`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from symgrad.compile.fuse import fuse
+from symgrad.node import SHARED, toposort
+from symgrad.op import infer
+from symgrad.types import Dim
+
+
+class Place(NamedTuple):
+    """An axis whose length only a run can tell.  The first place of a Dim binds it, the others are checked.
+
+    `reason` is (node that needs the equality, soft): a soft one does not fail, it sends the call to the general
+    program.
+    """
+
+    node: object
+    axis: int
+    length: object  # Dim or int
+    binds: bool
+    reason: tuple | None
+
+
+@dataclass
+class Plan:
+    """What is to be run: `inputs` (leaves in call order), `steps`, `outputs`, and `updates` of shared leaves."""
+
+    pool: object
+    inputs: tuple
+    shared: tuple
+    outputs: tuple
+    updates: tuple  # ((shared leaf, node), …)
+    steps: tuple
+    places: dict = field(default_factory=dict)  # node -> [Place]
+
+    @property
+    def roots(self):
+        return (*self.outputs, *(value for _, value in self.updates))
+
+    @property
+    def nodes(self):
+        """Every computed node in the order of the steps."""
+        return [n for s in self.steps for n in s.body]
+
+
+def fresh_axes(node):
+    """Axes whose lengths the node's own computation decides."""
+    if node.op.kind == "leaf":
+        return ()
+    shape = infer(node.op, node.inputs, node.attrs).shape
+    return tuple([axis for axis, d in enumerate(shape) if d is None])
+
+
+def build(pool, inputs, outputs, updates, fusing=True):
+    """The plan of a graph in its final form.  `inputs` are the user's leaves, `outputs` and `updates` the pool's."""
+    roots = (*outputs, *(value for _, value in updates))
+    order = toposort(roots)
+    fresh = {n: axes for n in order if (axes := fresh_axes(n))}
+    entered = [pool.leaf.get(i) or pool.enter_leaf(i) for i in inputs]
+    held = dict.fromkeys([n for n in order if n.op is SHARED] + [s for s, _ in updates])
+    steps = tuple(fuse(roots, fresh, fusing))
+    places, bound = {}, set()
+
+    def put(node, axis, key):
+        length = node.type.shape[axis]
+        binds = isinstance(length, Dim) and length not in bound
+        bound.add(length)
+        places.setdefault(node, []).append(Place(node, axis, length, binds, pool.reason(key)))
+
+    for leaf in (*entered, *held):
+        user = pool.source[leaf]
+        for axis, d in enumerate(user.type.shape):
+            if not isinstance(d, int):
+                put(leaf, axis, (user, axis) if d is None else d)
+    for step in steps:
+        for n in step.body:
+            for axis in fresh.get(n, ()):
+                put(n, axis, pool.named(n, axis))
+    return Plan(pool, tuple(entered), tuple(held), tuple(outputs), tuple(updates), steps, places)
+

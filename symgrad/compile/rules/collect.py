@@ -1,0 +1,324 @@
+"""Sums and products in one form: equal terms merged, constants together, scalars multiplied before matrices.
+
+This pass looks at users, so it is a walk over the finished graph and not a list of rules.  A *tree* is a maximal group
+of sums (or products) of one type whose inner nodes have no other user: each node belongs to one tree, so the pass is
+linear, and nothing that someone else needs is computed twice.  A tree is rebuilt only if that saves operations; a
+second run therefore changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.compile.pattern import rounding
+from symgrad.node import CONST, toposort
+from symgrad.ops.math import add, mul, neg, pow_, sqr, sub, true_div
+from symgrad.types import Type, is_complex, is_float
+
+
+def run(outputs, pool, log, off=()):
+    """`outputs` with the forms named in `NAMES` (but for those in `off`) applied to every tree."""
+    for name, form in FORMS.items():
+        if name not in off:
+            outputs = _sweep(outputs, pool, log, name, form)
+    return outputs
+
+
+def _sweep(outputs, pool, log, name, form):
+    order = toposort(outputs)
+    uses = dict.fromkeys(order, 0)
+    for n in (*outputs, *(i for n in order for i in n.inputs)):
+        uses[n] += 1
+    inner = set()
+    for n in order:
+        if form.divides(n):
+            inner.update(i for i in n.inputs if uses[i] == 1 and i.type is n.type and form.divides(i))
+    new = {}
+    for n in order:
+        if n in inner:
+            continue
+        found = None
+        if form.divides(n):
+            found = form(n, inner, new, pool).better()
+            if found is not None:
+                log.fired[name] = log.fired.get(name, 0) + 1
+                if log.history is not None:
+                    log.history.append((name, n, found))
+        if found is None:
+            found = _copy(n, inner, new, pool)
+        elif n.name and not found.name:
+            found.name = n.name
+        new[n] = found
+    return [new[o] for o in outputs]
+
+
+def _copy(root, inner, new, pool):
+    """A node, and the inner nodes of its tree, on the new inputs."""
+    stack = [root]
+    while stack:
+        n = stack[-1]
+        waiting = [i for i in n.inputs if i not in new]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        stack.pop()
+        inputs = tuple([new[i] for i in n.inputs])
+        new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name)
+    return new[root]
+
+
+def scalar_value(n):
+    """The Python number of a finite 0-d constant; None for anything else."""
+    if n.op is not CONST or n.type.ndim:
+        return None
+    value = n.data.item()
+    return value if np.isfinite(n.data) else None
+
+
+def fits(value, dtype):
+    """Whether a number can be a factor in `dtype`: no overflow to infinity, no underflow."""
+    if not is_float(dtype):
+        return True
+    info = np.finfo(dtype)
+    return value == 0 or float(info.tiny) <= abs(value) <= float(info.max)
+
+
+class Tree:
+    """One tree taken apart (in `take`) and put together again (in `build`), with the price of both."""
+
+    def __init__(self, root, inner, new, pool):
+        self.root, self.pool, self.dtype = root, pool, root.type.dtype
+        self.price = 0.0
+        self.failed = False
+        stack = [(root, self.start)]
+        while stack:
+            n, state = stack.pop()
+            if n is root or n in inner:
+                self.price += self.cost(n)
+                stack.extend(reversed(self.take(n, state)))
+            else:
+                self.leaf(new[n], state)
+
+    def weigh(self, type):
+        """The price of an operation with a result of this type: what counts is passes over large arrays."""
+        return 1.0 if type is self.root.type else 0.1 if type.ndim else 0.01
+
+    def cost(self, n):
+        return self.weigh(n.type)
+
+    def better(self):
+        """The new form of the tree, if it is cheaper than the old one; else None."""
+        if self.failed:
+            return None
+        old, self.price = self.price, 0.0
+        node = self.build()
+        if node is None or self.failed or node.type is not self.root.type or self.price > old - 1e-3:
+            return None
+        return node
+
+    def apply(self, op, *inputs):
+        node = self.pool.make(op, inputs, (), self.root.origin)
+        self.price += self.cost(node)
+        return node
+
+    def number(self, value):
+        """A 0-d constant of the tree's dtype; integers wrap around as their sums do."""
+        if is_float(self.dtype):
+            self.failed = self.failed or not fits(value, self.dtype)
+            return self.pool.constant(np.asarray(value, self.dtype))
+        bits = np.iinfo(self.dtype).bits
+        return self.pool.constant(np.asarray(int(value) % (1 << bits), f"uint{bits}").astype(self.dtype))
+
+    def grouped(self, nodes):
+        """Nodes in groups of one type (constants apart), the tree's own type first, single numbers last."""
+        groups = {}
+        for n in nodes:
+            groups.setdefault((n.type, n.op is CONST), []).append(n)
+        return [groups[k] for k in sorted(groups, key=lambda k: -2 * (k[0] is self.root.type) - bool(k[0].ndim))]
+
+
+class Sum(Tree):
+    """A sum as terms with constant coefficients, and one constant."""
+
+    def __init__(self, *given):
+        self.terms, self.constant, self.start = {}, 0, 1
+        super().__init__(*given)
+
+    @staticmethod
+    def divides(n):
+        if n.type.dtype == "bool" or n.op.kind != "elementwise":
+            return False
+        if n.op is add or n.op is sub or n.op is neg:
+            return True
+        return (n.op is mul or n.op is true_div) and scalar_value(n.inputs[1]) not in (None, 0)
+
+    def take(self, n, c):
+        if n.op is add:
+            return [(n.inputs[0], c), (n.inputs[1], c)]
+        if n.op is sub:
+            return [(n.inputs[0], c), (n.inputs[1], -c)]
+        if n.op is neg:
+            return [(n.inputs[0], -c)]
+        factor = scalar_value(n.inputs[1])
+        return [(n.inputs[0], c * factor if n.op is mul else c / factor)]
+
+    def leaf(self, n, c):
+        value = scalar_value(n)
+        if value is not None:
+            self.constant += c * value
+        else:
+            self.terms[n] = self.terms.get(n, 0) + c
+
+    def build(self):
+        if not all(fits(c, self.dtype) for c in (*self.terms.values(), self.constant)):
+            return None
+        whole = not is_float(self.dtype)
+        terms = {n: c for n, c in self.terms.items() if not (whole and c == 0)}
+        if not terms or whole and Type(self.dtype, self.root.type.shape) not in [n.type for n in terms]:
+            terms = self.terms
+        sizes = {abs(c) for c in terms.values()}
+        common = sizes.pop() if len(sizes) == 1 and len(terms) > 1 and not self.constant else 1
+        if common in (0, 1) or is_complex(self.dtype):
+            common = 1
+        total, negative = None, False
+        for group in self.grouped(terms):
+            part, minus = self.chain(group, {n: terms[n] / common if common != 1 and not whole
+                                             else terms[n] // common for n in group} if common != 1 else terms)
+            total, negative = (part, minus) if total is None else self.join(total, negative, part, minus)
+        if total is None:
+            return None
+        if self.constant:
+            if negative:
+                return self.apply(sub, self.number(self.constant), total)
+            return self.apply(add, total, self.number(self.constant))
+        if common != 1:
+            return self.apply(mul, total, self.number(-common if negative else common))
+        return self.apply(neg, total) if negative else total
+
+    def chain(self, group, terms):
+        """The sum of terms of one type, as (node, whether it is to be subtracted)."""
+        first = next((n for n in group if self.plain(terms[n])), None)
+        ordered = group if first is None else [first, *(n for n in group if n is not first)]
+        total = negative = None
+        for n in ordered:
+            c = terms[n]
+            minus = not self.plain(c)
+            c = -c if minus else c
+            part = n if c == 1 else self.apply(mul, n, self.number(c))
+            total, negative = (part, minus) if total is None else self.join(total, negative, part, minus)
+        return total, negative
+
+    @staticmethod
+    def plain(c):
+        return isinstance(c, complex) and c != -1 or not isinstance(c, complex) and c >= 0
+
+    def join(self, a, a_minus, b, b_minus):
+        if a_minus == b_minus:
+            return self.apply(add, a, b), a_minus
+        return (self.apply(sub, b, a), False) if a_minus else (self.apply(sub, a, b), False)
+
+
+class Product(Tree):
+    """A product as factors with whole exponents over such factors, and one constant."""
+
+    def __init__(self, *given):
+        self.over, self.under, self.constant, self.start = {}, {}, 1, 1
+        super().__init__(*given)
+
+    @staticmethod
+    def divides(n):
+        if n.type.dtype == "bool":
+            return False
+        return n.op is mul or n.op is true_div or n.op is sqr or n.op is pow_ and exponent(n) is not None
+
+    def cost(self, n):
+        return self.weigh(n.type) * (4.0 if n.op is pow_ else 1.5 if n.op is true_div else 1.0)
+
+    def take(self, n, power):
+        if n.op is mul:
+            return [(n.inputs[0], power), (n.inputs[1], power)]
+        if n.op is true_div:
+            return [(n.inputs[0], power), (n.inputs[1], -power)]
+        return [(n.inputs[0], power * (2 if n.op is sqr else exponent(n)))]
+
+    def leaf(self, n, power):
+        value = scalar_value(n)
+        if value is None:
+            side = self.over if power > 0 else self.under
+            side[n] = side.get(n, 0) + abs(power)
+        elif abs(power) > 64 or power < 0 and value == 0:
+            self.failed = True
+        else:
+            try:
+                self.constant *= value ** power
+            except OverflowError:
+                self.failed = True
+
+    def build(self):
+        if not fits(self.constant, self.dtype) or self.constant == 0 and is_float(self.dtype):
+            return None
+        if sum(not self.small(n) for n in self.under) > 1 or max(self.over.values(), default=0) > 64:
+            return None
+        over, under = self.grouped(self.over), self.grouped(self.under)
+        scalar_over = over.pop() if over and self.small(over[-1][0]) else []
+        scalar_under = under.pop() if under and self.small(under[-1][0]) else []
+        large = self.times([self.times([self.power(n, self.over[n]) for n in g]) for g in over])
+        small = self.times([self.power(n, self.over[n]) for n in scalar_over])
+        below = self.times([self.power(n, self.under[n]) for n in scalar_under])
+        minus = self.constant == -1
+        if below is not None and (small is not None or self.constant not in (1, -1) or under):
+            if small is None:
+                small, self.constant, minus = self.number(1 if minus else self.constant), 1, minus
+            small, below = self.apply(true_div, small, below), None
+        if self.constant not in (1, -1):
+            c = self.number(self.constant)
+            if small is None and large is None:
+                small = c
+            elif small is not None:
+                small = self.apply(mul, small, c)
+            else:
+                large = self.apply(mul, large, c)
+        total = self.times([p for p in (large, small) if p is not None])
+        for n in (m for g in under for m in g):
+            total = self.number(1) if total is None else total
+            total = self.apply(true_div, total, self.power(n, self.under[n]))
+        if below is not None:
+            total = self.apply(true_div, self.number(1) if total is None else total, below)
+        return self.apply(neg, total) if minus and total is not None else total
+
+    def small(self, n):
+        return n.type.ndim == 0 and self.root.type.ndim > 0
+
+    def times(self, factors):
+        total = None
+        for f in factors:
+            total = f if total is None else self.apply(mul, total, f)
+        return total
+
+    def power(self, n, k):
+        return power(n, k, lambda x: self.apply(sqr, x), lambda x, y: self.apply(mul, x, y))
+
+
+def exponent(n):
+    """The whole exponent (2 to 64, or negative) of a power with a constant one; None for anything else."""
+    value = scalar_value(n.inputs[1])
+    if value is None or isinstance(value, complex) or value != int(value) or not 1 < abs(value) <= 64:
+        return None
+    return int(value) if value > 0 or is_float(n.type.dtype) else None
+
+
+def power(x, k, square, times):
+    """x to the k-th power (k > 0) by squaring."""
+    out = None
+    while k:
+        if k & 1:
+            out = x if out is None else times(out, x)
+        k >>= 1
+        if k:
+            x = square(x)
+    return out
+
+
+FORMS = {"merge_factors": Product, "merge_terms": Sum}
+NAMES = tuple(FORMS)
+KINDS = dict.fromkeys(NAMES, rounding)

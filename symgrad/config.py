@@ -1,0 +1,130 @@
+"""Options: ``symgrad.config.floatX`` and its like, from ``SYMGRAD_FLAGS``, ``.symgradrc`` or ``with options(...)``.
+
+Each option is one row of `OPTIONS`.  Values are read when they are used, so they may be assigned at run time.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from symgrad.errors import UnknownName, near
+
+
+class Option(NamedTuple):
+    """One row: default, accepted values (None = any of the default's type), and what it does."""
+
+    default: object
+    accepts: tuple | None
+    doc: str
+
+
+OPTIONS = {
+    "floatX": Option("float64", ("float16", "float32", "float64"),
+                     "dtype of T.matrix() and its like, and of Python floats that meet integers"),
+    "backend": Option("auto", None, "what compiled functions run on: auto, numpy, python"),
+    "passes": Option("", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"),
+    "mode": Option("", None, "default of function(mode=): '', 'debug' or a passes string"),
+    "on_unused_input": Option("raise", ("raise", "warn", "ignore"), "default of function(on_unused_input=)"),
+    "strong_zeros": Option(True, None, "gradients of where/switch ignore NaN and infinity of the dead branch"),
+    "profile": Option(False, None, "default of function(profile=)"),
+    "block_bytes": Option(262144, None, "bytes of one operand that a blocked kernel handles at a time"),
+}
+
+# Theano's names for settings that have no meaning here; old programs assign them.
+_ACCEPTED = {"compute_test_value", "device", "optimizer", "exception_verbosity", "warn_float64", "openmp"}
+
+
+class _Quiet:
+    """``config.warn.anything = value`` is accepted and forgotten, as old programs expect."""
+
+
+class Config:
+    """The options as attributes; assignment checks the name and the value.
+
+    >>> config.floatX
+    'float64'
+    >>> config.flaotX = "float32"
+    Traceback (most recent call last):
+    symgrad.errors.UnknownName: config has no option 'flaotX': did you mean floatX?
+    """
+
+    def __init__(self):
+        object.__setattr__(self, "_values", {k: o.default for k, o in OPTIONS.items()})
+        object.__setattr__(self, "_local", threading.local())
+        object.__setattr__(self, "warn", _Quiet())
+
+    def __getattr__(self, name):
+        local = getattr(object.__getattribute__(self, "_local"), "values", None)
+        if local and name in local:
+            return local[name]
+        try:
+            return object.__getattribute__(self, "_values")[name]
+        except KeyError:
+            if name in _ACCEPTED:
+                return None
+            raise AttributeError(f"config has no option {name!r}: {near(name, OPTIONS)}") from None
+
+    def __setattr__(self, name, value):
+        if name in _ACCEPTED:
+            return
+        self._values[name] = check(name, value)
+
+    def __repr__(self):
+        return "\n".join(f"{k} = {getattr(self, k)!r}   # {o.doc}" for k, o in OPTIONS.items())
+
+
+def check(name, value):
+    """The value in the option's own type; raises `UnknownName` for a bad name and ValueError for a bad value."""
+    option = OPTIONS.get(name)
+    if option is None:
+        raise UnknownName(f"config has no option {name!r}: {near(name, OPTIONS)}")
+    if isinstance(value, str) and not isinstance(option.default, str):
+        value = value.lower() in ("1", "true", "yes", "on") if isinstance(option.default, bool) else int(value)
+    if option.accepts and value not in option.accepts:
+        raise ValueError(f"config.{name}: {value!r} is none of {', '.join(map(repr, option.accepts))}")
+    return value
+
+
+config = Config()
+
+
+@contextlib.contextmanager
+def options(**given):
+    """Options for this thread, inside a ``with`` block.
+
+    >>> with options(floatX="float32"):
+    ...     config.floatX
+    'float32'
+    """
+    local = config._local
+    before = getattr(local, "values", None)
+    local.values = {**(before or {}), **{k: check(k, v) for k, v in given.items()}}
+    try:
+        yield config
+    finally:
+        local.values = before
+
+
+def load(environ=os.environ, home=None):
+    """Read ``.symgradrc`` (section ``[symgrad]``), then ``SYMGRAD_FLAGS=a=b,c=d``, then ``SYMGRAD_<OPTION>``."""
+    file = Path(home or Path.home()) / ".symgradrc"
+    if file.is_file():
+        parser = configparser.ConfigParser()
+        parser.optionxform = str
+        parser.read(file)
+        for name, value in parser["symgrad"].items() if parser.has_section("symgrad") else ():
+            setattr(config, name, value)
+    for pair in filter(None, environ.get("SYMGRAD_FLAGS", "").split(",")):
+        name, _, value = pair.partition("=")
+        setattr(config, name.strip(), value.strip())
+    for name in OPTIONS:
+        if (value := environ.get(f"SYMGRAD_{name.upper()}")) is not None:
+            setattr(config, name, value)
+
+
+load()

@@ -1,0 +1,96 @@
+"""What a node costs, estimated from its record and its types: scalar operations and bytes moved."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from symgrad.derive import expansion
+from symgrad.node import toposort
+from symgrad.scalars import Apply, expression
+from symgrad.types import BYTES
+
+
+class Costs:
+    """Estimates of floating-point operations and of bytes read and written.
+
+    `unknown` stands for every length that is not known; without it, what depends on one is None.
+    """
+
+    def __init__(self, unknown=None):
+        self.unknown = unknown
+        self._scalars, self._composites = {}, {}
+
+    def size(self, type):
+        """How many elements a value has, or None."""
+        total = 1
+        for length in type.shape:
+            if not isinstance(length, int):
+                length = self.unknown
+            if length is None:
+                return None
+            total *= length
+        return total
+
+    def bytes(self, nodes):
+        """How many bytes the values of nodes take together, or None."""
+        sizes = [self.size(n.type) for n in nodes]
+        if None in sizes:
+            return None
+        return sum([s * BYTES[n.type.dtype] for s, n in zip(sizes, nodes, strict=True)])
+
+    def traffic(self, node):
+        """Bytes that a node reads and writes; a view moves none."""
+        return 0 if node.op.kind in ("leaf", "view") else self.bytes([*node.inputs, node])
+
+    def flops(self, node):
+        """Scalar operations of a node, or None."""
+        kind = node.op.kind
+        if kind in ("leaf", "view"):
+            return 0
+        if kind == "composite":
+            return self._composite(node)
+        sizes = [self.size(n.type) for n in (*node.inputs, node)]
+        if None in sizes:
+            return None
+        if kind == "elementwise":
+            return sizes[-1] * self._scalar(node.op, len(node.inputs))
+        if kind == "reduction":
+            return sizes[0]
+        if kind == "contract" and len(node.inputs) == 2:
+            return _products(sizes, _batch(node, sizes[-1]))
+        return sizes[-1]
+
+    def _scalar(self, op, arity):
+        count = self._scalars.get(op)
+        if count is None:
+            count, waiting = 0, [expression(op.scalar, arity)] if op.scalar else []
+            while waiting:
+                part = waiting.pop()
+                if isinstance(part, Apply):
+                    count += 1
+                    waiting.extend(part.args)
+            count = self._scalars[op] = max(count, 1)
+        return count
+
+    def _composite(self, node):
+        key = node.op, tuple([i.type for i in node.inputs]), node.attrs
+        if key not in self._composites:
+            body = toposort([expansion(node)], stop=frozenset(node.inputs))
+            parts = [self.flops(n) for n in body]
+            self._composites[key] = None if None in parts else sum(parts)
+        return self._composites[key]
+
+
+def _batch(node, total):
+    """How many products of matrices a batched product is made of."""
+    a, b, out = node.inputs[0].type.shape, node.inputs[1].type.shape, node.type.shape
+    same = len(out) > 2 and a[:-2] == out[:-2] == b[:-2]
+    inner = [d if isinstance(d, int) else None for d in out[-2:]]
+    return total // (inner[0] * inner[1]) if same and None not in inner and all(inner) else 1
+
+
+def _products(sizes, batch):
+    """Multiplications and additions of (m,k) @ (k,n): 2 m k n, from the root of the product of the
+    three sizes."""
+    a, b, out = [s // batch for s in sizes]
+    return 2 * batch * isqrt(a * b * out)

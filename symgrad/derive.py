@@ -1,0 +1,219 @@
+"""Derivatives, both modes: dispatch over the record.  Ops are found by name, so that any op module may use this.
+
+Reverse mode: `vjp` gives the cotangents of one node's inputs, `backward` carries them through a graph.
+Forward mode: `jvp` and `forward`.  A cotangent is a node, or 0 (connected, but no slope), or None (no dependence).
+
+Complex numbers: the cotangent of z is dL/dRe(z) + i dL/dIm(z), the direction of steepest ascent of a real cost.
+"""
+
+from __future__ import annotations
+
+from symgrad import origin
+from symgrad.config import config
+from symgrad.errors import NoDerivative, SymgradError
+from symgrad.node import TABLE, Node, toposort, variable
+from symgrad.op import cast_node, weak_numbers
+from symgrad.types import is_complex, is_float
+
+
+def vjp(node, g, strong=False):
+    """Cotangents of a node's inputs from the cotangent `g` of its value, by whichever rule its op carries."""
+    op = node.op
+    with weak_numbers(), origin.made_for(node.origin):
+        if op.vjp_rule:
+            found = op.vjp_rule(g, node, *node.inputs, *node.attrs)
+        elif op.slopes:
+            slopes = op.slopes(*node.inputs, node, **dict(zip(op.params, node.attrs, strict=True)))
+            found = [times(g, s, strong) for s in slopes]
+        elif op.expand:
+            found = backward([expansion(node)], [g], node.inputs, closed=True)
+        elif not is_float(node.type.dtype):
+            found = [0] * len(node.inputs)
+        else:
+            raise NoDerivative(f"{op.name} has no derivative\n  {origin.describe(node)}")
+        return [fit(c, x) for c, x in zip(found, node.inputs, strict=True)]
+
+
+def times(g, slope, strong=False):
+    """g times a slope, which may be a plain number.  `strong`: 0 * inf and 0 * nan are 0."""
+    if slope is None or (not isinstance(slope, Node) and slope == 0):
+        return slope
+    if isinstance(slope, int | float):
+        return g if slope == 1 else -g if slope == -1 else g * slope
+    if is_complex(slope.type.dtype):
+        slope = TABLE["conj"](slope)
+    return TABLE["strong_mul"](g, slope) if strong else g * slope
+
+
+def fit(g, x):
+    """A cotangent in the shape and dtype of the input it belongs to."""
+    if not isinstance(g, Node):
+        return g
+    if not is_float(x.type.dtype):
+        return 0
+    if is_complex(g.type.dtype) and not is_complex(x.type.dtype):
+        g = TABLE["real"](g)
+    return cast_node(unbroadcast(g, x), x.type.dtype)
+
+
+def unbroadcast(g, x):
+    """Sum g over the axes along which x was stretched."""
+    have, want = g.type.shape, x.type.shape
+    lead = len(have) - len(want)
+    if lead > 0:
+        g = TABLE["sum"].of(g, axis=tuple(range(lead)))
+    thin = tuple([i for i, d in enumerate(want) if d == 1 and g.type.shape[i] != 1])
+    if thin:
+        g = TABLE["unsqueeze"](TABLE["sum"].of(g, axis=thin), axes=thin)
+    return g
+
+
+def expansion(node):
+    """A composite's definition, applied to the node's own inputs."""
+    with weak_numbers():
+        return node.op.expand(*node.inputs, **dict(zip(node.op.params, node.attrs, strict=True)))
+
+
+def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
+    """Cotangents of `wrt`, given those of `outputs`.
+
+    Only nodes between `wrt` and the outputs are visited.  Through nodes in `constant` nothing flows.  An entry is a
+    node; zeros if connected without a slope; or None if nothing connects it.
+    `strong` (default ``config.strong_zeros``): below the branch of a ``where``, zero cotangents stay zero whatever
+    they are multiplied with, so a NaN in the branch not taken does not reach the gradient.
+    `closed`: `wrt` are independent even where one is computed from another, and nothing below them is looked at.
+    """
+    strong = config.strong_zeros if strong is None else strong
+    order = toposort(outputs, stop=frozenset([*constant, *wrt] if closed else constant))
+    live = set(wrt)
+    for n in order:
+        if n not in live and any(i in live for i in n.inputs):
+            live.add(n)
+    arrived, connected, masked = {}, set(), set()
+    for o, g in zip(outputs, cotangents, strict=True):
+        if o in live:
+            connected.add(o)
+            if g is not None:
+                arrived.setdefault(o, []).append(g)
+    flow, wanted = {}, set(wrt)
+    for n in reversed(order):
+        if n not in connected:
+            continue
+        g = total(arrived.pop(n, ()))
+        if n in wanted:
+            flow[n] = g
+        if not n.inputs:
+            continue
+        if g is None:
+            connected.update(i for i, dependent in zip(n.inputs, depends(n), strict=True) if dependent and i in live)
+            continue
+        mask = strong and (n in masked or n.op.masks)
+        for x, gx in zip(n.inputs, vjp(n, g, mask), strict=True):
+            if gx is None or x not in live:
+                continue
+            connected.add(x)
+            if isinstance(gx, Node):
+                arrived.setdefault(x, []).append(gx)
+                if mask and n.op.kind not in ("contract", "opaque"):
+                    masked.add(x)
+    flow.update((x, total(arrived.pop(x))) for x in dict.fromkeys(wrt) if x in arrived)
+    return [flow.get(x) if flow.get(x) is not None else zeros(x) if x in connected else None for x in wrt]
+
+
+def depends(n):
+    """Which inputs a node's value depends on at all, for connectedness where no cotangent arrives."""
+    if n.op.slopes:
+        with weak_numbers():
+            slopes = n.op.slopes(*n.inputs, n, **dict(zip(n.op.params, n.attrs, strict=True)))
+        return [s is not None for s in slopes]
+    if n.op.vjp_rule:
+        try:
+            return [c is not None for c in vjp(n, variable(n.type))]
+        except SymgradError:  # the rule is not made for this dtype
+            pass
+    return [True] * len(n.inputs)
+
+
+def total(cotangents):
+    """Their sum, in order of arrival; None if there are none."""
+    out = None
+    for g in cotangents:
+        out = g if out is None else out + g
+    return out
+
+
+def zeros(x):
+    """Zeros like x, in a float dtype."""
+    z = TABLE["zeros_like"](x)
+    return z if is_float(z.type.dtype) else cast_node(z, config.floatX)
+
+
+def jvp(node, tangents):
+    """The tangent of a node's value from those of its inputs (None: zero).  None if it is zero."""
+    op, inputs = node.op, node.inputs
+    given = [t if is_float(x.type.dtype) else None for t, x in zip(tangents, inputs, strict=True)]
+    if all(t is None for t in given) or not is_float(node.type.dtype):
+        return None
+    with weak_numbers(), origin.made_for(node.origin):
+        if op.jvp_rule:
+            out = op.jvp_rule(given, node, *inputs, *node.attrs)
+        elif op.slopes:
+            slopes = op.slopes(*inputs, node, **dict(zip(op.params, node.attrs, strict=True)))
+            parts = [_push(t, s) for t, s in zip(given, slopes, strict=True) if t is not None and s is not None]
+            out = total([p for p in parts if p is not None])
+        elif op.linear == "jointly":
+            moved = [x if not is_float(x.type.dtype) else zeros(x) if t is None else t
+                     for t, x in zip(given, inputs, strict=True)]
+            out = op.of(*moved, **dict(zip(op.params, node.attrs, strict=True)))
+        elif op.linear == "each":
+            attrs = dict(zip(op.params, node.attrs, strict=True))
+            out = total([op.of(*inputs[:k], t, *inputs[k + 1:], **attrs) for k, t in enumerate(given) if t is not None])
+        elif op.expand and not op.vjp_rule:
+            out = forward([expansion(node)], [x for x, t in zip(inputs, given, strict=True) if t is not None],
+                          [t for t in given if t is not None], stop=inputs)[0]
+        else:
+            out = _twice_transposed(node, given)
+        if out is None:
+            return None
+        if is_complex(out.type.dtype) and not is_complex(node.type.dtype):
+            out = TABLE["real"](out)
+        return cast_node(spread(out, node), node.type.dtype)
+
+
+def _push(tangent, slope):
+    if not isinstance(slope, Node):
+        return None if slope == 0 else times(tangent, slope)
+    return tangent * slope
+
+
+def _twice_transposed(node, tangents):
+    """Forward mode from reverse mode alone: the vjp is linear in g, and its transpose is the jvp."""
+    g = variable(node.type)
+    pairs = [(c, t) for c, t in zip(vjp(node, g), tangents, strict=True) if isinstance(c, Node) and t is not None]
+    if not pairs:
+        return None
+    below = (node, *node.inputs)
+    return backward([c for c, _ in pairs], [t for _, t in pairs], [g], below, strong=False)[0]
+
+
+def forward(outputs, wrt, tangents, stop=()):
+    """Tangents of `outputs` when `wrt` move along `tangents`; None where an output does not move.
+
+    Nothing below `stop` is looked at.
+    """
+    moving = dict(zip(wrt, tangents, strict=True))
+    for n in toposort(outputs, stop=frozenset(stop)):
+        if n not in moving and n.inputs and any(i in moving for i in n.inputs):
+            t = jvp(n, [moving.get(i) for i in n.inputs])
+            if t is not None:
+                moving[n] = t
+    return [moving.get(o) for o in outputs]
+
+
+def spread(x, like):
+    """x stretched to the shape of another node (a no-op where the shapes are known to agree already)."""
+    if x.type.ndim == like.type.ndim and all((a == 1) == (b == 1) for a, b in
+                                             zip(x.type.shape, like.type.shape, strict=True)):
+        return x
+    return TABLE["broadcast_to"].of(x, *[TABLE["length"](like, axis=i) for i in range(like.type.ndim)])
+

@@ -1,0 +1,29 @@
+"""Every example runs as it stands, in a process of its own, and says what it does."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted((ROOT / "examples").glob("*/*.py"))
+LAST_LINE = {
+    "gradient_descent": r"Stopped after \d+ steps, loss [\d.]+: test error ([\d.]+) %",
+    "stochastic_gradient_descent": r"Stopped after \d+ steps: test error ([\d.]+) %",
+    "minibatch_sgd": r"Stopped after \d+ minibatches: best validation error ([\d.]+) %",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_example(script, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, text=True,
+                          capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 3 and lines[0].endswith(":")
+    if script.stem in LAST_LINE:
+        assert float(re.fullmatch(LAST_LINE[script.stem], lines[-1])[1]) < 10
