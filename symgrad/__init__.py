@@ -1,0 +1,31 @@
+"""symgrad: symbolic graphs, their derivatives, and fused functions made of them.
+
+>>> import symgrad as sg, symgrad.tensor as T
+>>> x = T.dvector("x")
+>>> f = sg.function([x], sg.grad((x ** 2).sum(), x))
+>>> f([1.0, 2.0])
+array([2., 4.])
+"""
+
+from __future__ import annotations
+
+from symgrad import datasets, errors, families, interpret, node, tensor, updates
+from symgrad.compile.function import function
+from symgrad.compile.program import In, Out
+from symgrad.config import config, options
+from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
+from symgrad.graph import to_networkx
+from symgrad.node import Constant, constant
+from symgrad.node import Node as Variable
+from symgrad.op import Op
+from symgrad.shared import shared
+from symgrad.show import debugprint, pprint
+from symgrad.tools.draw import draw
+from symgrad.types import Dim, Type
+
+node.Node.eval = interpret.evaluate  # the one method that needs an upper room
+
+__version__ = "0.1.0"
+__all__ = ["Constant", "Dim", "In", "Lop", "Op", "Out", "Rop", "Type", "Variable", "config", "constant", "datasets",
+           "debugprint", "draw", "errors", "families", "function", "grad", "hessian", "hessian_vector", "jacobian",
+           "jvp", "options", "pprint", "shared", "tensor", "to_networkx", "updates", "vjp"]

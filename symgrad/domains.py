@@ -17,6 +17,7 @@ class Domain(NamedTuple):
     near: tuple = ()
     avoid: tuple = ()  # points where the derivative jumps: samples stay 0.05 away
     spread: bool = False  # all values well apart (for max, sort …)
+    whole: bool = False  # whole numbers, whatever the dtype
 
     def sample(self, rng, shape, dtype="float64"):
         """An array of `shape` and `dtype`."""
@@ -26,8 +27,11 @@ class Domain(NamedTuple):
         if not is_float(dtype):
             info = np.iinfo(dtype)
             low, high = max(low, info.min), min(high, info.max)
-            return rng.integers(int(np.ceil(low)), int(np.floor(high)) + 1, shape).astype(dtype)
-        if self.spread:
+            low = int(np.ceil(low))
+            return rng.integers(low, max(low, int(np.floor(high))) + 1, shape).astype(dtype)
+        if self.whole:
+            x = rng.integers(int(low), int(high) + 1, shape).astype(real_of(dtype))
+        elif self.spread:
             size = int(np.prod(shape))
             x = low + (high - low) * (rng.permutation(size) + 0.5).reshape(shape) / max(size, 1)
         else:
@@ -53,7 +57,7 @@ def distinct(low, high):
 
 def integer(low, high):
     """Whole numbers from `low` to `high` inclusive."""
-    return Domain(low, high)
+    return Domain(low, high, whole=True)
 
 
 anything = real(-3, 3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 
 from symgrad.domains import anything
-from symgrad.errors import ArgumentError, DtypeError
+from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.node import TABLE, as_node
 from symgrad.op import Op, cast_node, weak_numbers
 from symgrad.types import Type, broadcast, is_complex, is_discrete, plain_axes, promote, to_float
@@ -146,37 +146,48 @@ def reduced(types, axis, *_):
     return t.with_shape([d for i, d in enumerate(t.shape) if i not in axis])
 
 
-def reduction(scalar, identity=None, dtype=None, domain=anything, prepare=None, **row):
+def reduction(scalar, identity=None, dtype=None, domain=anything, prepare=None, infer=reduced, **row):
     """Decorator: an op that combines the elements along ``axis`` (all by default).
 
-    `scalar`: the row that combines two; `identity`: its neutral element as a function of the dtype (None: an empty
-    reduction is an error); `dtype`: dtype in -> dtype computed in and out.  The public signature gains ``keepdims``.
+    `scalar`: the row that combines two; `identity`: its neutral element as a function of the dtype
+    (None: an empty reduction is an error); `dtype`: dtype in -> dtype computed in and out.  The
+    public signature gains ``keepdims``.
     """
 
     def cast(inputs):
         return [cast_node(inputs[0], dtype(inputs[0].type.dtype))] if dtype else inputs
 
+    def checked(types, axis):
+        if identity is None and any(types[0].shape[a] == 0 for a in axis):
+            raise ShapeError(f"has no value over an axis of length 0, {types[0]!r}")
+        return infer(types, axis)
+
     def family(function):
-        op = record("reduction", function, scalar=scalar, identity=identity, domain=domain, prepare=prepare or cast,
-                    infer=row.pop("infer", reduced), tidy=lambda types, axis: (plain_axes(axis, types[0].ndim),),
-                    **row)
+        op = record("reduction", function, scalar=scalar, identity=identity, domain=domain,
+                    prepare=prepare or cast, infer=checked, tidy=axis_attr, **row)
 
-        def public(x, axis=None, dtype=None, keepdims=False, acc_dtype=None, out=None):
-            if out is not None:
-                raise ArgumentError(f"{op.name}: out= has no meaning for a symbolic expression")
+        def public(x, axis=None, keepdims=False, out=None):
+            no_out(out)
             x = as_node(x)
-            if (acc_dtype or dtype) is not None:
-                x = cast_node(x, acc_dtype or dtype)
-            y = op.of(x, axis=axis)
-            if dtype is not None:
-                y = cast_node(y, dtype)
-            return TABLE["unsqueeze"](y, axes=plain_axes(axis, x.type.ndim)) if keepdims else y
+            return kept(op.of(x, axis=axis), x, axis, keepdims)
 
-        public.__doc__ = op.doc
+        public.__name__, public.__doc__ = op.name, op.doc
         op.front = public
         return op
 
     return family
+
+
+def kept(y, x, axis, keepdims=True):
+    """A reduction y of x; with `keepdims`, the axes that it lost are put back with length one."""
+    axes = plain_axes(axis, x.type.ndim)
+    return TABLE["unsqueeze"].of(y, axes=axes) if keepdims and axes else y
+
+
+def no_out(out):
+    """NumPy's functions hand ``out`` on to the methods of what they are given."""
+    if out is not None:
+        raise ArgumentError("out= has no meaning for a symbolic expression")
 
 
 def composite(dtype=floating, infer=None, domain=anything, **row):
@@ -189,8 +200,9 @@ def composite(dtype=floating, infer=None, domain=anything, **row):
                 given = dict(zip(op.params, attrs, strict=True))
                 return function(*[Type.variable(t, None) for t in types], **given).type
 
-        op = record("composite", function, numpy=None, expand=function, infer=infer or infer_type, domain=domain,
-                    prepare=casting(dtype) if dtype else None, **row)
+        row.setdefault("prepare", casting(dtype) if dtype else None)
+        op = record("composite", function, numpy=None, expand=function, infer=infer or infer_type,
+                    domain=domain, **row)
         return op
 
     return family
@@ -199,5 +211,3 @@ def composite(dtype=floating, infer=None, domain=anything, **row):
 def axis_attr(types, axis, *rest):
     """A `tidy` for ops with one ``axis`` (or several) as their first attribute."""
     return (plain_axes(axis, types[0].ndim), *rest)
-
-

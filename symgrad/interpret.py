@@ -32,9 +32,9 @@ _expansions = WeakKeyDictionary()  # composite node -> its definition on the sam
 def run(outputs, values=None):
     """The arrays of `outputs`, given those of inputs or of any nodes on the way: ``{node: array}``.
 
-    Shared variables are read from their containers.  Raises `MissingInputError` for an input without
-    a value, `ShapeError` for lengths that must agree and do not, and what NumPy raises; the messages
-    have the user's lines.
+    Shared variables are read from their containers.  Raises `MissingInputError` for an input
+    without a value, `ShapeError` for lengths that must agree and do not, and what NumPy raises;
+    the messages have the user's lines.
     """
     store = {n: np.asarray(a) for n, a in (values or {}).items()}
     lengths = {}
@@ -87,7 +87,7 @@ def _agree(pairs, arrays):
             shapes = " and ".join(str(arrays[k].shape) for k in (i, j))
             error = ShapeError(f"lengths differ, {shapes}")
             if 1 in (arrays[i].shape[a], arrays[j].shape[b]):
-                error.hint = ("a length of 1 stretches only if it is known when the graph is built: "
+                error.hint = ("a length of 1 stretches only if known when the graph is built: "
                               "T.row, T.col, T.tensor(dtype, (1, None)) or x.dimshuffle")
             raise error
 
@@ -131,7 +131,7 @@ def evaluate(variable, inputs_to_values=None, **options):
 
 
 def default_updates(outputs, given=()):
-    """``{shared: next value}`` for the ``default_update`` of all that `outputs` reach, and so on."""
+    """``{shared: next value}`` for the ``default_update`` of all shared variables reached."""
     updates, pending = {}, list(outputs)
     while pending:
         reached, pending = leaves(pending), []
@@ -145,7 +145,8 @@ def default_updates(outputs, given=()):
 
 def _given(inputs_to_values, order, allow_input_downcast=None, **unknown):
     for name in unknown:
-        raise ArgumentError(f"eval: unknown option {name!r}: {near(name, ['allow_input_downcast'])}")
+        hint = near(name, ["allow_input_downcast"])
+        raise ArgumentError(f"eval: unknown option {name!r}: {hint}")
     named = {n.name: n for n in order if n.name and not n.inputs}
     reached, values = set(order), {}
     for key, value in inputs_to_values.items():

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from symgrad.node import CONST, Node
-from symgrad.op import Pattern, weak_numbers
+from symgrad.op import Pattern
 
 exact = "exact"  # bit for bit the same
 rounding = "rounding"  # the same up to rounding, or the sign of a zero
@@ -26,7 +26,8 @@ KINDS = (exact, rounding, stable, assumes)
 class Rule:
     """`lhs` becomes `rhs` wherever `where` holds.
 
-    `rhs` is a pattern, or a function of the holes (by name) that builds a graph.  A rule without `lhs` has `heads`
+    `rhs` is a pattern, or a function of the holes (by name, and of `node` itself if it has such an argument) that
+    builds a graph or returns None; `where` gets all of them as one argument's attributes.  A rule without `lhs` has `heads`
     (the ops it looks at) and `apply`: ``(node, pool) -> node or None``.  `samples` makes graphs on which the
     generated tests try the rule: a function ``() -> [variables' graph]``, needed where holes are restricted.
     """
@@ -40,6 +41,10 @@ class Rule:
     apply: object = None
     samples: object = None
     doc: str = ""
+
+    @property
+    def wants_node(self):
+        return "node" in self.rhs.__code__.co_varnames[:self.rhs.__code__.co_argcount]
 
     @property
     def ops(self):
@@ -89,23 +94,25 @@ _MATCHERS = {}  # Rule -> list of functions node -> dict of holes, or None
 
 
 def attempt(rule, node, pool):
-    """What the rule makes of a node, in the pool; None if it does not match."""
+    """What the rule makes of a node, in the pool; None if it does not match.  To be called inside `weak_numbers`."""
     if rule.apply:
-        with weak_numbers():
-            new = rule.apply(node, pool)
-        return None if new is None or new is node else new if new in pool.members else pool.intern([new])[0]
+        return _pooled(rule.apply(node, pool), pool)
     matchers = _MATCHERS.get(rule)
     if matchers is None:
         matchers = _MATCHERS[rule] = compile_lhs(rule.lhs)
     for match in matchers:
         found = match(node)
-        if found is not None and (rule.where is None or rule.where(SimpleNamespace(**found))):
-            if callable(rule.rhs):
-                with weak_numbers():
-                    new = rule.rhs(**found)
-                return None if new is None else new if new in pool.members else pool.intern([new])[0]
-            return instantiate(rule.rhs, found, pool, node)
+        if found is not None and (rule.where is None or rule.where(SimpleNamespace(**found, node=node))):
+            if not callable(rule.rhs):
+                return instantiate(rule.rhs, found, pool, node)
+            if rule.wants_node:
+                found["node"] = node
+            return _pooled(rule.rhs(**found), pool)
     return None
+
+
+def _pooled(new, pool):
+    return None if new is None else new if new in pool.members else pool.intern([new])[0]
 
 
 def same_constant(node, value):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from symgrad import origin
 from symgrad.compile.fuse import fuse
+from symgrad.errors import ShapeError
 from symgrad.node import SHARED, toposort
 from symgrad.op import infer
 from symgrad.types import Dim
@@ -82,3 +84,23 @@ def build(pool, inputs, outputs, updates, fusing=True):
                 put(n, axis, pool.named(n, axis))
     return Plan(pool, tuple(entered), tuple(held), tuple(outputs), tuple(updates), steps, places)
 
+
+
+class Unexpected(Exception):
+    """Lengths that usually agree do not in this call: the general program must run it."""
+
+
+def mismatch(place, have, want):
+    """The error for an axis of length `have` that should have `want`: `Unexpected` if NumPy would not insist."""
+    node, axis, reason = place.node, place.axis, place.reason
+    if reason and reason[1]:
+        return Unexpected()
+    name = node.name or repr(node)
+    if reason is None:
+        return ShapeError(origin.report(f"{name}: axis {axis} has length {have}, but {want} was declared or needed",
+                                        [node]))
+    user = reason[0]
+    hint = ("a length that is not known when the graph is built does not broadcast; declare it as 1 with "
+            "T.row, T.col or T.tensor(dtype, shape)") if 1 in (have, want) else None
+    return ShapeError(origin.report(f"{user.op.name}: lengths differ, axis {axis} of {name} is {have}, the other {want}",
+                                    list(user.inputs), user.origin, hint))

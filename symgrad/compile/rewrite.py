@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from symgrad.compile.pattern import attempt
 from symgrad.errors import RewriteLoop
+from symgrad.op import weak_numbers
 from symgrad.types import Dim
 
 
@@ -24,7 +25,11 @@ class Log:
 
 def rewrite(outputs, rules, pool, log=None):
     """The normal form of `outputs` under a `RuleSet`.  Raises `RewriteLoop` if rules undo one another."""
-    log = Log() if log is None else log
+    with weak_numbers():
+        return _rewrite(outputs, rules, pool, Log() if log is None else log)
+
+
+def _rewrite(outputs, rules, pool, log):
     done, becomes, why = {}, {}, {}
     stack = list(reversed(outputs))
     by_op = rules.by_op

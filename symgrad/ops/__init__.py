@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from symgrad import node
 from symgrad.op import Op, explained
-from symgrad.ops import control, index, linalg, logic, math, nn, reduce, rows, shape, source, trig
+from symgrad.ops import (axes, control, index, keys, lengths, linalg, logic, math, nn, reduce, rows, scatter, select, shape,
+                         source, trig)
 
-MODULES = (math, trig, logic, shape, source, reduce, index, linalg, nn, control, rows)
+MODULES = (logic, math, trig, lengths, shape, axes, source, reduce, index, keys, scatter, select, linalg, nn, control, rows)
 
 
 def collect(*modules):

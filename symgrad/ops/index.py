@@ -1,4 +1,4 @@
-"""Indexing by position: the two raw ops that read parts of a tensor, and the one spelling of an index.
+"""Indexing by position: the raw ops that read parts of a tensor, and the one spelling of an index.
 
 `subtensor` takes integers and slices and is a view; `gather` also takes integer arrays and copies.
 Their one attribute ``idx`` has an entry for each axis of x: an int, a `Slice`, ``"@"`` (the next

@@ -13,8 +13,8 @@ from symgrad.errors import IndexingError, ShapeError
 from symgrad.node import CONST, Node, as_node, constant
 from symgrad.op import cast_node
 from symgrad.ops.index import FULL, Slice, gather, layout, nonzero, outside, subtensor, vectors
-from symgrad.ops.shape import length, transpose, unsqueeze
-from symgrad.ops.source import make_vector
+from symgrad.ops.lengths import length, make_vector
+from symgrad.ops.shape import transpose, unsqueeze
 from symgrad.types import join_lengths, kind_of
 
 
@@ -65,7 +65,7 @@ def getitem(x, key):
 
 
 def refuse(sentence, *nodes, hint=None):
-    """The error of a key that makes no sense, with the lines of the tensors that it was tried on."""
+    """The error of a key that makes no sense, with the lines of the tensors in it."""
     return IndexingError(origin.report(f"indexing: {sentence}", nodes, origin.caller(), hint))
 
 
@@ -77,7 +77,7 @@ def read_item(x, item):
         parts = item.start, item.stop, item.step
         return Slice(*[None if p is None else read_bound(x, p) for p in parts])
     if isinstance(item, bool | np.bool_):
-        raise refuse(f"{item} is no index", x, hint="use 0 or 1, T.switch, or a mask with an axis")
+        raise refuse(f"{item} is no index", x, hint="use 0 or 1, T.switch, or a mask with axes")
     if isinstance(item, int | np.integer):
         return int(item)
     if not isinstance(item, Node):

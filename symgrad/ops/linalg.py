@@ -10,15 +10,16 @@ import numpy as np
 
 from symgrad.errors import ArgumentError, ShapeError
 from symgrad.families import casting, composite, define, upcast
-from symgrad.node import CONST, as_node, constant
+from symgrad.node import as_node, constant
+from symgrad.ops.lengths import length, lengths, product
 from symgrad.ops.math import mul
-from symgrad.ops.shape import broadcast_to, length, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
 from symgrad.ops.trig import conj
 from symgrad.types import Type, broadcast, join_lengths, plain_axis
 
 
 def check_inner(types, j, k):
-    """The lengths that a product sums over, axis j of the first and k of the second, may be equal."""
+    """The lengths that a product sums over, axis j of the first and k of the second, must agree."""
     x, y = types
     a, b = x.shape[j], y.shape[k]
     try:
@@ -82,14 +83,14 @@ def _(g, out, x, y):
 
 @dot.public
 def _(x, y):
-    """The product of x and y (``np.dot``), summed over the last axis of x and the last but one of y.
+    """The product (``np.dot``) of x and y: sums over the last axis of x and the last but one of y.
 
     A scalar multiplies.  The result has the common dtype of both.  Complex numbers are not
     conjugated.  ShapeError if the lengths summed over differ: here if they are known, else when the
     product is computed.
 
     >>> dot([[1, 2], [3, 4]], [1, 1]).eval()
-    array([3, 7], dtype=int8)
+    array([3, 7])
     """
     x, y = as_node(x), as_node(y)
     if not x.type.ndim or not y.type.ndim:
@@ -140,7 +141,7 @@ def _(a, b):
     ShapeError if there are not as many of one as of the other, or the lengths summed over differ.
 
     >>> batched_dot([[1, 2], [3, 4]], [[1, 1], [10, 1]]).eval()
-    array([ 3, 34], dtype=int8)
+    array([ 3, 34])
     """
     a, b = as_node(a), as_node(b)
     if not a.type.ndim or not b.type.ndim:
@@ -179,44 +180,23 @@ def matmul(x, y):
     stacks = broadcast([x.type.shape[:-2], y.type.shape[:-2]])
     if len(stacks) == 1:
         return batched_dot.of(*[row(z) if z.type.ndim == 2 else z for z in (x, y)])
-    ends = [lengths(z, (-2, -1)) for z in (x, y)]
-    if all(n == 1 for n in stacks):
-        counts = [constant(1, dtype="int64")] * len(stacks)
-    else:
-        counts = [_stack_length(x, y, k) for k in range(-len(stacks) - 2, -2)]
-    flat = [_one_stack(z, counts, end) for z, end in zip((x, y), ends, strict=True)]
-    return reshape.of(batched_dot.of(*flat), *counts, ends[0][0], ends[1][1])
+    axes = range(-len(stacks) - 2, -2)
+    owners = [next((z for z in (x, y) if z.type.ndim >= -k and z.type.shape[k] != 1), None)
+              for k in axes]
+    counts = [constant(1, dtype="int64") if z is None else length.of(z, axis=k)
+              for z, k in zip(owners, axes, strict=True)]
+    left, right = [_one_stack(z, counts, owners) for z in (x, y)]
+    return reshape.of(batched_dot.of(left, right), *counts, lengths(x)[-2], lengths(y)[-1])
 
 
-def _stack_length(x, y, axis):
-    """The length that an axis of two stacks broadcasts to."""
-    has = [z for z in (x, y) if z.type.ndim >= -axis]
-    return lengths(next((z for z in has if z.type.shape[axis] != 1), has[0]), (axis,))[0]
-
-
-def _one_stack(x, counts, ends):
-    """A stack with several axes as a stack with one; a single matrix stays single."""
+def _one_stack(x, counts, owners):
+    """A stack with several axes as a stack with one; what is a single matrix stays single."""
+    ends = lengths(x)[-2:]
     if all(n == 1 for n in x.type.shape[:-2]):
         return reshape.of(x, 1, *ends)
-    return reshape.of(broadcast_to.of(x, *counts, *ends), product(counts), *ends)
-
-
-def lengths(x, axes):
-    """Lengths of x as int64 scalars."""
-    return [constant(n, dtype="int64") if isinstance(n, int) else length.of(x, axis=k)
-            for k, n in [(k % x.type.ndim, x.type.shape[k]) for k in axes]]
-
-
-def product(factors):
-    """The product of int64 scalars."""
-    known, out = 1, None
-    for n in factors:
-        if n.op is CONST:
-            known *= int(n.data)
-        else:
-            out = n if out is None else mul(out, n)
-    known = constant(known, dtype="int64")
-    return known if out is None else mul(out, known) if int(known.data) != 1 else out
+    if any(z is not x for z in owners):
+        x = broadcast_to.of(x, *counts, *ends)
+    return reshape.of(x, product(counts), *ends)
 
 
 # -- any axes
@@ -323,10 +303,11 @@ def batched_tensordot(x, y, *, axes=2):
     """
     mine = _others(x.type.ndim, (0, *axes[0]))
     theirs = _others(y.type.ndim, (0, *axes[1]))
-    batch, inner = lengths(x, (0,))[0], product(lengths(x, axes[0]))
-    n, m = lengths(x, mine), lengths(y, theirs)
-    left = reshape.of(transpose(x, (0, *mine, *axes[0])), batch, product(n), inner)
-    right = reshape.of(transpose(y, (0, *axes[1], *theirs)), batch, inner, product(m))
+    of_x, of_y = lengths(x), lengths(y)
+    batch, inner = of_x[0], product([of_x[k] for k in axes[0]])
+    n, m = [of_x[k] for k in mine], [of_y[k] for k in theirs]
+    left = reshape.of(transpose.of(x, axes=(0, *mine, *axes[0])), batch, product(n), inner)
+    right = reshape.of(transpose.of(y, axes=(0, *axes[1], *theirs)), batch, inner, product(m))
     return reshape.of(batched_dot.of(left, right), batch, *n, *m)
 
 
@@ -335,7 +316,7 @@ def outer(x, y):
 
     >>> outer([1, 2], [3, 4]).eval()
     array([[3, 4],
-           [6, 8]], dtype=int8)
+           [6, 8]])
     """
     x, y = [z if z.type.ndim == 1 else reshape(z, (-1,)) for z in (as_node(x), as_node(y))]
     return mul(column(x), row(y))
@@ -345,7 +326,7 @@ def inner(x, y):
     """The sum of products over the last axes of x and y (``np.inner``); a scalar multiplies.
 
     >>> inner([[1, 2], [3, 4]], [1, 1]).eval()
-    array([3, 7], dtype=int8)
+    array([3, 7])
     """
     x, y = as_node(x), as_node(y)
     if not x.type.ndim or not y.type.ndim:
@@ -359,7 +340,7 @@ def kron(a, b):
     """The Kronecker product: b scaled by every element of a, in a block for each (``np.kron``).
 
     >>> kron([1, 10], [1, 2]).eval()
-    array([ 1,  2, 10, 20], dtype=int8)
+    array([ 1,  2, 10, 20])
     """
     a, b = as_node(a), as_node(b)
     ndim = max(a.type.ndim, b.type.ndim)
@@ -369,7 +350,7 @@ def kron(a, b):
         return mul(a, b)
     blocks = mul(unsqueeze.of(a, axes=tuple(range(1, 2 * ndim, 2))),
                  unsqueeze.of(b, axes=tuple(range(0, 2 * ndim, 2))))
-    sides = zip(lengths(a, range(ndim)), lengths(b, range(ndim)), strict=True)
+    sides = zip(lengths(a), lengths(b), strict=True)
     return reshape.of(blocks, *[product(pair) for pair in sides])
 
 

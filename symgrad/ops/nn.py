@@ -1,22 +1,28 @@
-"""What neural networks add: softmax, cross-entropies, and bends that are not in logic.py or trig.py."""
+"""What neural networks add: softmax, cross-entropies, activations."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from symgrad.domains import real, unit
+from symgrad.domains import real
 from symgrad.errors import ShapeError
-from symgrad.families import axis_attr, composite, elementwise, real_floating
+from symgrad.families import axis_attr, casting, composite, elementwise, real_floating
 from symgrad.node import as_node
-from symgrad.op import weak_numbers
+from symgrad.op import cast_node, weak_numbers
 from symgrad.ops.keys import getitem
+from symgrad.ops.lengths import length
 from symgrad.ops.logic import clip, gt, relu, where
 from symgrad.ops.math import exp, expm1, log, log1p, neg, sigmoid
 from symgrad.ops.reduce import max_, sum_
-from symgrad.ops.shape import length, unsqueeze
+from symgrad.ops.shape import unsqueeze
 from symgrad.ops.source import arange
 from symgrad.ops.trig import tanh
-from symgrad.types import kind_of
+from symgrad.types import is_discrete, kind_of
+
+
+def floating_node(x):
+    """x as a node of a real floating dtype."""
+    return casting(real_floating)([as_node(x)])[0]
 
 
 def keep(reduce, x, axis):
@@ -40,7 +46,7 @@ def softmax(x, *, axis=-1):
     which makes a matrix of a vector.
 
     >>> softmax([1000.0, 1000.0, -np.inf]).eval()
-    array([0.5, 0.5, 0. ])
+    array([0.5, 0.5, 0. ], dtype=float32)
     """
     e = exp(x - keep(max_, x, axis))
     return e / keep(sum_, e, axis)
@@ -89,7 +95,7 @@ def categorical_crossentropy(coding_dist, true_dist):
     for a label that has no column, ShapeError for labels that are not as many as the rows.
 
     >>> categorical_crossentropy([[0.25, 0.75], [1.0, 0.0]], [1, 0]).eval()
-    array([ 0.28768207, -0.        ], dtype=float32)
+    array([ 0.2876821, -0.       ], dtype=float32)
     """
     p, true = as_node(coding_dist), as_node(true_dist)
     with weak_numbers():
@@ -102,6 +108,12 @@ def categorical_crossentropy(coding_dist, true_dist):
                      f"{p.type!r}, or a vector of integer labels for the rows of a matrix")
 
 
+def _labelled(output, target):
+    """Both as nodes; labels that are integers or bools in the dtype of the output."""
+    output, target = floating_node(output), as_node(target)
+    return output, cast_node(target, output.dtype) if is_discrete(target.dtype) else target
+
+
 def binary_crossentropy(output, target):
     """``-(target log(output) + (1 - target) log(1 - output))``, element by element.
 
@@ -110,7 +122,7 @@ def binary_crossentropy(output, target):
     >>> binary_crossentropy([0.5, 0.75], [1, 0]).eval()
     array([0.6931472, 1.3862944], dtype=float32)
     """
-    output, target = as_node(output), as_node(target)
+    output, target = _labelled(output, target)
     with weak_numbers():
         return neg(target * log(output) + (1 - target) * log1p(neg(output)))
 
@@ -121,11 +133,16 @@ def binary_crossentropy(output, target):
 def sigmoid_binary_crossentropy(output, target):
     """``binary_crossentropy(sigmoid(output), target)`` from the logits, finite for all of them.
 
-    >>> sigmoid_binary_crossentropy([0.0, -1000.0], [1.0, 1.0]).eval()
-    array([   0.6931472, 1000.       ], dtype=float32)
+    >>> sigmoid_binary_crossentropy([-1000.0, 1000.0], [1, 1]).eval()
+    array([1000.,    0.], dtype=float32)
     """
     tail = np.log1p(np.exp(-np.abs(output)))
     return np.maximum(output, 0) - output * target + tail
+
+
+@sigmoid_binary_crossentropy.public
+def _(output, target):
+    return sigmoid_binary_crossentropy.of(*_labelled(output, target))
 
 
 # -- activations
@@ -139,7 +156,7 @@ def elu(x, alpha):
     """x where it is positive, else ``alpha (exp(x) - 1)``: Clevert and others, arXiv:1511.07289.
 
     >>> elu([1.0, -1.0, -np.inf]).eval()
-    array([ 1.        , -0.63212056, -1.        ], dtype=float32)
+    array([ 1.        , -0.63212055, -1.        ], dtype=float32)
     """
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
@@ -184,14 +201,9 @@ def hard_sigmoid(x):
     >>> hard_sigmoid([-5.0, 0.0, 1.0]).eval()
     array([0. , 0.5, 0.7], dtype=float32)
     """
-    x = _floating(x)
+    x = floating_node(x)
     with weak_numbers():
         return clip.of(0.2 * x + 0.5, 0, 1)
-
-
-def _floating(x):
-    """x in a dtype in which a fraction can be multiplied with it."""
-    return softsign.prepare([as_node(x)])[0]
 
 
 def gelu(x):
@@ -202,7 +214,7 @@ def gelu(x):
     >>> gelu([1.0, -1.0]).eval()
     array([ 0.841192, -0.158808], dtype=float32)
     """
-    x = _floating(x)
+    x = floating_node(x)
     with weak_numbers():
         return 0.5 * x * (1 + tanh(np.sqrt(2 / np.pi).item() * (x + 0.044715 * x * x * x)))
 
@@ -213,7 +225,7 @@ def silu(x):
     >>> silu([0.0, 1.0]).eval()
     array([0.       , 0.7310586], dtype=float32)
     """
-    x = _floating(x)
+    x = floating_node(x)
     return x * sigmoid(x)
 
 
@@ -223,7 +235,7 @@ def leaky_relu(x, alpha=0.01):
     >>> leaky_relu([2.0, -2.0]).eval()
     array([ 2.  , -0.02], dtype=float32)
     """
-    return relu(_floating(x), alpha)
+    return relu(floating_node(x), alpha)
 
 
 FUNCTIONS = (categorical_crossentropy, binary_crossentropy, hard_sigmoid, gelu, silu, leaky_relu)

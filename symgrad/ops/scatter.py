@@ -11,13 +11,27 @@ import numpy as np
 from symgrad import origin
 from symgrad.errors import DtypeError, IndexingError, ShapeError
 from symgrad.families import define
-from symgrad.node import CONST, TABLE, as_node, constant
+from symgrad.node import CONST, TABLE, as_node
 from symgrad.op import cast_node, explain
-from symgrad.ops.index import (FULL, Slice, agreeing, gather, integral, layout, numpy_key,
-                               out_of_range, outside, region, slots, subtensor, tidy_index)
+from symgrad.ops.axes import addbroadcast
+from symgrad.ops.index import (
+    FULL,
+    Slice,
+    agreeing,
+    gather,
+    integral,
+    layout,
+    numpy_key,
+    out_of_range,
+    region,
+    slots,
+    subtensor,
+    tidy_index,
+)
+from symgrad.ops.lengths import length, lengths, static_length
 from symgrad.ops.logic import eq, where
-from symgrad.ops.shape import broadcast_to, length, reshape, squeeze, transpose, unsqueeze
-from symgrad.ops.source import arange, static_length, zeros_like
+from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.source import arange, zeros_like
 from symgrad.types import Type, join_lengths, kind_of, promote
 
 # -- the raw op
@@ -157,7 +171,7 @@ def distinct(indices, idx):
 def lasting(x, part, indices, idx):
     """A mask over x[idx]: whether the value stored there is the last one stored in its cell."""
     cells = arange(TABLE["size"](part))
-    cells = reshape.of(cells, *[length.of(part, axis=k) for k in range(part.type.ndim)])
+    cells = reshape.of(cells, *lengths(part))
     board = cast_node(zeros_like(x), "int64")
     board = inc_subtensor.of(board, cells, *indices, idx=idx, set=True)
     return eq(gather.of(board, *indices, idx=idx), cells)
@@ -235,18 +249,14 @@ def stretch(y, target):
             raise ShapeError(f"{y.type!r} does not fit the part it is stored in, {want!r}")
     if not thin and y.type.ndim == want.ndim:
         return y
-    return broadcast_to.of(y, *[length.of(target, axis=k) for k in range(want.ndim)])
-
-
-def _lengths(x):
-    return [length.of(x, axis=k) for k in range(x.type.ndim)]
+    return broadcast_to.of(y, *lengths(target))
 
 
 UNDO = {  # op of a view -> (y, the view) -> y as seen from the view's input
-    unsqueeze: lambda y, part: squeeze.of(y, axes=part.attrs[0]),
+    unsqueeze: lambda y, part: squeeze.of(addbroadcast(y, *part.attrs[0]), axes=part.attrs[0]),
     squeeze: lambda y, part: unsqueeze.of(y, axes=part.attrs[0]),
     transpose: lambda y, part: transpose.of(y, axes=tuple(np.argsort(part.attrs[0]).tolist())),
-    reshape: lambda y, part: reshape.of(y, *_lengths(part.inputs[0])),
+    reshape: lambda y, part: reshape.of(y, *lengths(part.inputs[0])),
 }
 
 

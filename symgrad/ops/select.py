@@ -1,4 +1,4 @@
-"""Functions made of indexing: `take`, `compress`, `choose`, diagonals, and where elements are not zero."""
+"""Functions made of indexing: `take`, `compress`, `choose`, diagonals, what is not zero."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from symgrad.node import TABLE, as_node, constant
 from symgrad.op import cast_node
 from symgrad.ops.index import FULL, gather, nonzero, vectors
 from symgrad.ops.keys import getitem
+from symgrad.ops.lengths import length
 from symgrad.ops.logic import clip, maximum, minimum
 from symgrad.ops.math import mod
 from symgrad.ops.reduce import sum_
 from symgrad.ops.scatter import inc_subtensor
-from symgrad.ops.shape import length, reshape, transpose, unsqueeze
+from symgrad.ops.shape import reshape, transpose, unsqueeze
 from symgrad.ops.source import arange
 from symgrad.types import plain_axis
 
@@ -20,7 +21,7 @@ def nonzero_values(a):
     """The elements of `a` that are not zero, as a vector: ``a[np.nonzero(a)]``.
 
     >>> nonzero_values([[0, 3], [5, 0]]).eval()
-    array([3, 5], dtype=int8)
+    array([3, 5])
     """
     a = as_node(a)
     return getitem(a, nonzero(a))
@@ -58,7 +59,7 @@ def take(a, indices, axis=None, mode="raise"):
 
     >>> take([[1, 2], [3, 4], [5, 6]], [2, 0], axis=0).eval()
     array([[5, 6],
-           [1, 2]], dtype=int8)
+           [1, 2]])
     """
     a, indices = as_node(a), as_node(indices)
     if axis is None:
@@ -74,7 +75,7 @@ def compress(condition, x, axis=None):
     `condition` is a vector, perhaps shorter than the axis (``np.compress``).
 
     >>> compress([0, 1, 1], [5, 6, 7, 8]).eval()
-    array([6, 7], dtype=int8)
+    array([6, 7])
     """
     condition = as_node(condition)
     if condition.type.ndim != 1:
@@ -89,7 +90,7 @@ def choose(a, choices, out=None, mode="raise"):
     with `a` and with each other.  `mode` is as in `take`.
 
     >>> choose([0, 1, 0], [[1, 2, 3], [10, 20, 30]]).eval()
-    array([ 1, 20,  3], dtype=int8)
+    array([ 1, 20,  3])
     """
     if out is not None:
         raise ArgumentError("choose: out= has no meaning for a symbolic expression")
@@ -124,7 +125,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     It lies above the main diagonal for positive `offset`.  ShapeError for fewer than two axes.
 
     >>> diagonal([[1, 2], [3, 4], [5, 6]], offset=-1).eval()
-    array([3, 6], dtype=int8)
+    array([3, 6])
     """
     a = as_node(a)
     ndim = a.type.ndim
@@ -163,7 +164,7 @@ def diag(v, k=0):
     >>> diag([1, 2], k=1).eval()
     array([[0, 1, 0],
            [0, 0, 2],
-           [0, 0, 0]], dtype=int8)
+           [0, 0, 0]])
     """
     v = as_node(v)
     if v.type.ndim == 2:

@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad.domains import anything, real, unit
 from symgrad.errors import DtypeError
-from symgrad.families import elementwise, floating, real_floating
+from symgrad.families import arithmetic, elementwise, floating, real_floating
 from symgrad.node import TABLE, as_node
 from symgrad.ops.logic import eq, where
 from symgrad.ops.math import hypot, magnitude, sign, sqr, sqrt
@@ -144,7 +144,7 @@ def rad2deg(x):
 # slope s moves by Re(s dz).
 
 
-@elementwise(scalar="conj", inverse="conj")
+@elementwise(scalar="conj", dtype=arithmetic, inverse="conj")
 def conj(x):
     """The complex conjugate (``np.conj``); real numbers are given back as they are."""
     return np.conjugate(x)

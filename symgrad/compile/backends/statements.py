@@ -138,6 +138,12 @@ class Printer:
             return self.literal(array.item() if not is_complex(node.type.dtype) else array[()], node.type.dtype)
         return self.bind(array, "c")
 
+    def array(self, node, name):
+        """An operand that must be an array, for indexing: 0-d values are plain numbers otherwise."""
+        if node.op is CONST:
+            return self.bind(node.attrs[0].array, "c")
+        return f"np.asarray({name(node)}, '{node.type.dtype}')" if node.type.ndim == 0 else name(node)
+
     def operand(self, node, name):
         return self.constant(node) if node.op is CONST else name(node)
 
@@ -302,16 +308,16 @@ def _view(text):
 
 def _unsqueeze(p, node, name):
     keys = ["None" if k in node.attrs[0] else ":" for k in range(node.type.ndim)]
-    return f"{p.operand(node.inputs[0], name)}[{', '.join(keys)}]"
+    return f"{p.array(node.inputs[0], name)}[{', '.join(keys)}]"
 
 
 def _squeeze(p, node, name):
     keys = ["0" if k in node.attrs[0] else ":" for k in range(node.inputs[0].type.ndim)]
-    return f"{p.operand(node.inputs[0], name)}[{', '.join(keys)}]"
+    return f"{p.array(node.inputs[0], name)}[{', '.join(keys)}]"
 
 
 def _transpose(p, node, name):
-    x = p.operand(node.inputs[0], name)
+    x = p.array(node.inputs[0], name)
     return f"{x}.T" if node.attrs[0] == tuple(range(node.type.ndim))[::-1] else f"{x}.transpose({node.attrs[0]})"
 
 

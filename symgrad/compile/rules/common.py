@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.node import CONST, TABLE, variable
+from symgrad.node import CONST, constant, variable
+from symgrad.ops.math import neg
+from symgrad.ops.shape import broadcast_to, length
 from symgrad.types import Type, is_complex, is_float
 
 # -- conditions
@@ -28,6 +30,11 @@ def real(*nodes):
 def on(condition, *names):
     """A rule's `where`: the condition holds for the nodes in these holes."""
     return lambda m: condition(*[getattr(m, n) for n in names])
+
+
+def same_shape(*names):
+    """A rule's `where`: the nodes in these holes have the shape of the whole, nothing is stretched."""
+    return lambda m: all(getattr(m, n).type.shape == m.node.type.shape for n in names)
 
 
 def is_constant(n):
@@ -71,26 +78,39 @@ def nonnegative(n):
 # -- building
 
 
-def lengths(n):
-    """The lengths of a node as scalar nodes, constants where they are known."""
-    return [TABLE["length"].of(n, axis=axis) for axis in range(n.type.ndim)]
+def measure(shape, *sources):
+    """The lengths of a shape as scalar nodes: constants, or read off a node that has the same one; None if none has.
+
+    A rule must not measure the node that it replaces: that would be its own ancestor.
+    """
+    out = []
+    for d in shape:
+        if isinstance(d, int):
+            out.append(constant(np.asarray(d, "int64")))
+            continue
+        found = next((length.of(s, axis=k) for s in sources for k, own in enumerate(s.type.shape) if own is d), None)
+        if found is None:
+            return None
+        out.append(found)
+    return out
 
 
-def full(value, like):
-    """A number everywhere, in the type of a node."""
-    fill = TABLE["constant_like"](value, like) if False else _number(value, like.type.dtype)
-    return TABLE["broadcast_to"].of(fill, *lengths(like)) if like.type.ndim else fill
+def full(value, like, *sources):
+    """A number everywhere, in the type of `like`; its lengths are read off `sources` (default: its inputs)."""
+    return spread(constant(np.asarray(value, like.type.dtype)), like, *sources)
 
 
-def _number(value, dtype):
-    from symgrad.node import constant
+def spread(x, like, *sources):
+    """x stretched to the shape of `like`, if it has another one; lengths are read off `sources` (default: its inputs)."""
+    if x.type.shape == like.type.shape:
+        return x
+    new = measure(like.type.shape, *(sources or like.inputs))
+    return None if new is None else broadcast_to.of(x, *new)
 
-    return constant(np.asarray(value, dtype))
 
-
-def same_type(a, b):
-    """Whether two types are the same, lengths by identity."""
-    return a is b
+def negated(x):
+    """-x, without a double negation."""
+    return x.inputs[0] if x.op is neg else constant(-x.data) if x.op is CONST and x.type.dtype != "bool" else neg.of(x)
 
 
 # -- samples for the generated tests

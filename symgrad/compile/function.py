@@ -1,0 +1,102 @@
+"""``function()``: from a graph to something callable, as a short story."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from symgrad.compile.backends import find
+from symgrad.compile.callable import Function
+from symgrad.compile.passes import REWRITES, apply, select
+from symgrad.compile.plan import build
+from symgrad.compile.pool import absorb
+from symgrad.compile.program import Program
+from symgrad.compile.report import Report
+from symgrad.config import config
+
+# Theano's modes, as changes to the pipeline.
+MODES = {"FAST_RUN": "", "Mode": "", "FAST_COMPILE": "-collect -shapes -specialise -block", "DebugMode": "",
+         "DEBUG_MODE": "", "debug": ""}
+
+
+def function(inputs=(), outputs=None, mode=None, updates=None, givens=None, no_default_updates=False,
+             accept_inplace=False, name=None, rebuild_strict=True, allow_input_downcast=None, profile=None,
+             on_unused_input=None, passes=None, backend=None):
+    """Compile a graph to a `Function`.
+
+    Parameters
+    ----------
+    inputs : list of variables or `In`; an `In` may carry a name, a default ``value`` …
+    outputs : a variable, a list, a dict of them, or None; what a call returns has the same form
+    updates : list of ``(shared, expression)`` pairs or a dict; applied after the outputs are computed, all or none
+    givens : list of pairs or a dict ``{variable: replacement}``, substituted before anything else
+    passes, mode : changes to the pipeline (see `compile/passes.py`); Theano's mode names are accepted
+    backend : 'numpy', 'python' or 'auto' (default ``config.backend``)
+    on_unused_input : 'raise' (default), 'warn' or 'ignore'
+    allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False nothing
+    no_default_updates : True, or a list of shared variables whose default updates are left out
+
+    >>> x = T.dvector("x"); f = function([x], (x ** 2).sum()); f([1, 2, 3])
+    array(14.)
+    """
+    mode = config.mode if mode is None else mode
+    words = f"{MODES.get(mode, mode) if isinstance(mode, str) else ''} {config.passes if passes is None else passes}"
+    request = Program.of(inputs, outputs, updates, givens, no_default_updates,
+                         on_unused_input or config.on_unused_input, allow_input_downcast, name)
+    return compiled(request, words.strip(), backend or config.backend, config.profile if profile is None else profile)
+
+
+def compiled(request, passes="", backend="auto", profile=False):
+    """The `Function` for a checked request."""
+    start = time.perf_counter()
+    selection, chosen = select(passes), find(backend)
+    report = Report(request.name, chosen.name)
+    collecting = gc.isenabled()
+    gc.disable()  # a quarter of the time on large graphs, and nothing here makes garbage cycles
+    try:
+        code = translate(request, selection, chosen, report)
+    finally:
+        if collecting:
+            gc.enable()
+    report.total = time.perf_counter() - start
+    report.plan, report.memory = code.plan, getattr(code, "memory", None)
+    made = Function(request, code, report, lambda: translate(request, selection, chosen, Report(request.name, ""), False),
+                    profile)
+    made.recipe = {"make": remade, "options": (request, passes, backend), "compile": _without_updates}
+    return made
+
+
+def remade(options, name):
+    """A function from its pickle: compiled anew."""
+    made = compiled(*options)
+    made.name = name
+    return made
+
+
+def _without_updates(recipe, name, swap):
+    request, passes, backend = recipe["options"]
+    bare = Program(request.inputs, request.leaves, request.outputs, request.form, [], [], request.expression,
+                   request.allow_downcast, name)
+    made = compiled(bare, passes, backend)
+    return made.copy(swap={s: swap[s.container] for s in made.get_shared() if s.container in swap})
+
+
+def translate(request, selection, backend, report, expect=True):
+    """Intern, rewrite, plan, print.  With ``expect=False`` no lengths are taken for equal that NumPy would not insist on."""
+    clock = time.perf_counter
+    start = clock()
+    pool, graph = absorb(request.roots, expect)
+    report.timed("intern", start)
+    graph = apply(REWRITES, graph, pool, selection, report.rows)
+    start = clock()
+    final, graph = absorb(graph, expect, prior=pool)
+    report.timed("settle", start)
+    start = clock()
+    count = len(request.outputs)
+    updates = [(final.leaf.get(s) or final.enter_leaf(s), v) for s, v in zip(request.updated, graph[count:], strict=True)]
+    plan = build(final, request.leaves, graph[:count], updates, "fuse" in selection)
+    report.timed("fuse", start)
+    start = clock()
+    code = backend.compile(plan, selection)
+    report.timed("code", start)
+    return code

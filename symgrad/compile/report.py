@@ -1,0 +1,42 @@
+"""What the compiler did for one function: passes with times and firings, steps, memory.  ``print(f.report)``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from symgrad.compile.passes import Row
+
+
+@dataclass
+class Report:
+    """`rows` has one `Row` a stage, `total` seconds for the whole compilation."""
+
+    name: str | None
+    backend: str
+    rows: list = field(default_factory=list)
+    total: float = 0.0
+    plan: object = None
+    memory: object = None
+
+    def timed(self, name, start):
+        self.rows.append(Row(name, time.perf_counter() - start))
+
+    @property
+    def fired(self):
+        """How often each rule fired, as ``{'pass.rule': count}``."""
+        return {f"{row.name}.{rule}": n for row in self.rows for rule, n in row.fired.items()}
+
+    def __str__(self):
+        lines = [f"{self.name or 'function'}: compiled for {self.backend} in {self.total * 1e3:.1f} ms"]
+        lines.append(f"  {'stage':14} {'ms':>7} {'nodes':>12}  rules fired")
+        for r in self.rows:
+            nodes = f"{r.before} -> {r.after}" if r.before else ""
+            fired = ", ".join(f"{k} {n}" for k, n in sorted(r.fired.items(), key=lambda kv: -kv[1]))
+            refused = f"  (refused: {', '.join(r.refused)})" if r.refused else ""
+            lines.append(f"  {r.name:14} {r.seconds * 1e3:7.2f} {nodes:>12}  {fired}{refused}")
+        if self.plan is not None:
+            kernels = sum(s.kind == "kernel" for s in self.plan.steps)
+            lines.append(f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
+                         f"{len(self.plan.nodes)} nodes, {len(self.memory.slots) if self.memory else 0} buffers")
+        return "\n".join(lines)

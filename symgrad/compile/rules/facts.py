@@ -1,0 +1,168 @@
+"""Rules read off the op table: constant folding, and what the facts of a record say (identity, inverse, odd …).
+
+Nothing is listed twice: how an op and its inverse behave is found out by trying them on a few numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.compile.pattern import assumes, exact, holes, rounding, rule, rule_on, stable
+from symgrad.compile.rules.common import discrete, full, inexact, is_constant, mat, on, real, uniform
+from symgrad.node import CONST
+from symgrad.ops import OPS
+from symgrad.ops.math import add, mul, neg, sub
+from symgrad.ops.shape import broadcast_to
+
+x, y = holes("x y")
+
+# -- constants
+
+LARGEST = 4096  # elements of a folded constant, unless its inputs were larger
+FOLDABLE = [op for op in OPS.values() if op.numpy and op is not broadcast_to
+            and (op.kind in ("elementwise", "reduction", "view", "gather", "scatter", "contract") or op.name == "make_vector")]
+
+
+@rule_on("fold", *FOLDABLE, kind=exact, samples=lambda: [
+    OPS["exp"].of(0.5), OPS["sum"].of(np.ones((3, 4)), axis=(0,)), OPS["transpose"].of(np.ones((2, 3))), add.of(2, 3)])
+def FOLD(node, pool):  # noqa: N802
+    """An op on constants is a constant, unless that would be large."""
+    for i in node.inputs:
+        if i.op is not CONST:
+            return None
+    if not node.inputs or not all(isinstance(d, int) for d in node.type.shape):
+        return None
+    size = int(np.prod(node.type.shape))
+    if size > LARGEST and size > sum(i.data.size for i in node.inputs):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            value = np.asarray(node.op.numpy(*[i.data for i in node.inputs],
+                                             **dict(zip(node.op.params, node.attrs, strict=True))))
+    except Exception:  # noqa: BLE001  (whatever it is, it is reported when the function runs)
+        return None
+    if value.dtype.name != node.type.dtype or value.shape != node.type.shape:
+        return None
+    return pool.constant(np.ascontiguousarray(value).reshape(value.shape))
+
+
+ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.arity and op.arity > 1]
+
+
+@rule_on("scalar_constant", *ELEMENTWISE, kind=exact, samples=lambda: [mat() * np.full((1, 1), 2.0)])
+def SCALAR(node, pool):  # noqa: N802
+    """A constant with the same bits everywhere is a single number, where the other operands give the shape."""
+    inputs = list(node.inputs)
+    for k, i in enumerate(inputs):
+        if i.op is CONST and i.type.ndim:
+            value = uniform(i)
+            if value is None:
+                continue
+            trial = (*inputs[:k], pool.constant(value), *inputs[k + 1:])
+            if pool.infer(node.op, trial, node.attrs).shape == node.type.shape:
+                inputs[k] = trial[k]
+    if tuple(inputs) == node.inputs:
+        return None
+    return pool.make(node.op, tuple(inputs), node.attrs, node.origin, node.type)
+
+
+# -- identity and zero
+
+
+def neutral(op, value, side):
+    """Rules that drop an operand which changes nothing."""
+    left = op.of(x, value)
+    name = f"{op.name}_{value:g}" if not isinstance(value, bool) else f"{op.name}_{value}".lower()
+    if op is sub:  # x - 0.0 keeps -0.0, as x + 0.0 does not
+        return [rule(name, sub.of(x, y), x, lambda m: _plus_zero(m.y), exact, lambda: [mat() - 0.0, mat("int64") - 0])]
+    if op is add:
+        return [rule(name, left, x, on(discrete, "x"), exact), rule(f"{name}_float", left, x, on(inexact, "x"), rounding)]
+    return [rule(name, left, x, on(real, "x"), exact)]
+
+
+def _plus_zero(n):
+    value = uniform(n)
+    return value is not None and value == 0 and not np.signbit(value.real if value.dtype.kind == "c" else value
+                                                              if value.dtype.kind == "f" else 0)
+
+
+def absorbing(op, value):
+    """Rules for an operand that decides the result alone; not for floats, where it may meet NaN."""
+    return [rule(f"{op.name}_by_{value:g}".replace("True", "1"), op.of(x, y),
+                 lambda x, y, node: full(value, node),
+                 lambda m: discrete(m.x) and is_constant(m.y) and m.y.data.size and bool((m.y.data == value).all()), exact,
+                 lambda: [op.of(mat("int64"), value) if op is mul else op.of(mat("bool"), value)])]
+
+
+def _identities():
+    for op in OPS.values():
+        for fact in ("identity", "right_identity"):
+            if fact in op.facts and op.kind == "elementwise":
+                yield from neutral(op, op.facts[fact], fact)
+        if "zero" in op.facts and op.kind == "elementwise":
+            yield from absorbing(op, op.facts["zero"])
+
+
+# -- an op and its inverse
+
+PROBES = np.array([-20.0, -2.5, -0.75, -0.25, 0.25, 0.75, 2.5, 20.0])
+EXTREMES = np.array([-2000.0, 2000.0])
+
+
+def undoing(outer, inner):
+    """The rule outer(inner(x)) -> x, of the kind that trying it suggests; None if it does not hold."""
+    with np.errstate(all="ignore"):
+        try:
+            once, far = outer.numpy(inner.numpy(PROBES)), outer.numpy(inner.numpy(EXTREMES))
+        except TypeError:  # bits and truths
+            return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
+    if inner.numpy(np.array([True])).dtype == bool and once.dtype == bool:
+        return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
+    held = ~np.isnan(once)
+    if not held.any() or not np.allclose(once[held], PROBES[held], rtol=1e-6):
+        return None
+    if np.array_equal(once, PROBES) and np.array_equal(far, EXTREMES) and outer is inner and _exactly(outer):
+        kind = exact
+    else:
+        kind = assumes if not held.all() else rounding if np.allclose(far, EXTREMES) else stable
+    many_valued = kind is not exact
+    return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, on(real, "x") if many_valued else None, kind)
+
+
+def _exactly(op):
+    """Whether doing an op twice gives back the very bits."""
+    values = np.array([0.1, 3.0, 1e-300, -7e300, 0.0, -0.0, np.inf])
+    with np.errstate(all="ignore"):
+        twice = op.numpy(op.numpy(values))
+    return twice.tobytes() == values.tobytes()
+
+
+def _inverses():
+    for inner in OPS.values():
+        for fact in ("inverse", "undone_by"):
+            outer = OPS.get(inner.facts.get(fact))
+            if outer is not None and inner.kind == outer.kind == "elementwise":
+                found = undoing(outer, inner)
+                if found is not None:
+                    yield found
+
+
+# -- parity and idempotence
+
+
+def _others():
+    for op in OPS.values():
+        if op.kind != "elementwise":
+            continue
+        if "even" in op.facts:
+            yield rule(f"{op.name}_neg", op.of(neg(x)), op.of(x), None, rounding)
+        if "odd" in op.facts and op is not neg:
+            yield rule(f"{op.name}_neg", op.of(neg(x)), neg(op.of(x)), None, rounding)
+        if "idempotent" in op.facts:
+            twice = op.of(op.of(x)) if op.arity == 1 else op.of(x, x)
+            yield rule(f"{op.name}_twice", twice, op.of(x) if op.arity == 1 else x, None, exact)
+        if "idempotent" in op.facts and op.arity == 2 and "associative" in op.facts:
+            yield rule(f"{op.name}_again", op.of(op.of(x, y), y), op.of(x, y), None, exact)
+
+
+RULES = (FOLD, SCALAR, *_identities(), *_inverses(), *_others())

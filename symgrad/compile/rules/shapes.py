@@ -1,0 +1,3 @@
+from symgrad.compile.pattern import ruleset
+
+RULES = ruleset("shapes")

@@ -1,0 +1,190 @@
+"""One spelling for ops that move no elements: axes, lengths, stretched numbers.  Part of the pass `canonicalise`.
+
+A chain of `squeeze`, `transpose` and `unsqueeze` has one normal form, at most one of each in this order.  Zeros, ones
+and other fills are a number that is stretched by `broadcast_to`; arithmetic on them is arithmetic on the number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.compile.pattern import exact, rule_on
+from symgrad.compile.rules.common import mat, measure, num, uniform, var, vec
+from symgrad.ops import OPS
+from symgrad.ops.index import Slice, subtensor
+from symgrad.ops.math import exp
+from symgrad.ops.shape import (broadcast_to, length, make_vector, reshape, specify_shape, squeeze, transpose, unsqueeze)
+
+ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise"]
+
+# -- axes
+
+SHUFFLES = (squeeze, transpose, unsqueeze)
+
+
+@rule_on("axes", *SHUFFLES, kind=exact, samples=lambda: [
+    transpose.of(transpose.of(mat())), unsqueeze.of(unsqueeze.of(vec(), axes=(0,)), axes=(2,)), unsqueeze.of(mat(), axes=()),
+    squeeze.of(unsqueeze.of(transpose.of(mat()), axes=(0, 2)), axes=(2,)), transpose.of(mat(), axes=(0, 1)),
+    transpose.of(unsqueeze.of(vec(), axes=(0,))), unsqueeze.of(squeeze.of(var("float64", 1, None), axes=(0,)), axes=(0,))])
+def AXES(node, pool):  # noqa: N802
+    """squeeze, transpose, unsqueeze: at most one of each, in this order."""
+    chain, base = [], node
+    while base.op in SHUFFLES and len(chain) < 5:
+        chain.append(base)
+        base = base.inputs[0]
+    pattern = list(range(base.type.ndim))
+    for n in reversed(chain):
+        axes = n.attrs[0]
+        if n.op is transpose:
+            pattern = [pattern[a] for a in axes]
+        elif n.op is squeeze:
+            pattern = [p for k, p in enumerate(pattern) if k not in axes]
+        else:
+            for a in axes:
+                pattern.insert(a, None)
+    kept = [p for p in pattern if p is not None]
+    if kept == sorted(kept) and node.type is base.type:
+        return base
+    dropped = tuple([a for a in range(base.type.ndim) if a not in kept])
+    ranks = tuple([sorted(kept).index(a) for a in kept])
+    new = tuple([k for k, p in enumerate(pattern) if p is None])
+    made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
+    made = pool.make(transpose, (made,), (ranks,), node.origin) if list(ranks) != sorted(ranks) else made
+    return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
+
+
+@rule_on("reshape", reshape, kind=exact, samples=lambda: [
+    reshape.of(reshape.of(var("float64", 3, 4), 2, 6), 12), reshape.of(var("float64", 3, 4), 3, 4),
+    reshape.of(unsqueeze.of(var("float64", 3, 4), axes=(0,)), 6, 2),
+    reshape.of(var("float64", 3, 1, 4), 3, 4, 1)])
+def RESHAPE(node, pool):  # noqa: N802
+    """A reshape takes its elements from where they first were; one that adds or drops axes of length 1 is no reshape."""
+    base = node.inputs[0]
+    while base.op is reshape or base.op is unsqueeze or base.op is squeeze:
+        base = base.inputs[0]
+    if node.type is base.type:
+        return base
+    if [d for d in base.type.shape if d != 1] == [d for d in node.type.shape if d != 1]:
+        dropped = tuple([k for k, d in enumerate(base.type.shape) if d == 1])
+        new = tuple([k for k, d in enumerate(node.type.shape) if d == 1])
+        made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
+        return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
+    return None if base is node.inputs[0] else pool.make(reshape, (base, *node.inputs[1:]), (), node.origin, node.type)
+
+
+# -- lengths
+
+
+@rule_on("length", length, kind=exact, samples=lambda: [
+    length.of(var("float64", 3, None), axis=0), length.of(exp(mat() + mat()), axis=1), length.of(transpose.of(mat()), axis=0)])
+def LENGTH(node, pool):  # noqa: N802
+    """A length is a constant, or is read off the input that first has it, so that nothing is kept for its length."""
+    owner, axis = node.inputs[0], node.attrs[0]
+    d = owner.type.shape[axis]
+    if isinstance(d, int):
+        return pool.constant(np.asarray(d, "int64"))
+    leaf, place = pool.home.get(d, (None, 0))
+    if leaf is None:
+        leaf, place = next(((i, k) for i in owner.inputs for k, own in enumerate(i.type.shape) if own is d), (None, 0))
+    if leaf is None or leaf is owner and place == axis:
+        return None
+    return pool.make(length, (leaf,), (place,), node.origin)
+
+
+@rule_on("specify_shape", specify_shape, kind=exact, samples=lambda: [specify_shape.of(var("float64", 3, 4), 3, 4)])
+def SPECIFY(node, pool):  # noqa: N802
+    """What is known of a shape need not be asserted."""
+    return node.inputs[0] if node.type is node.inputs[0].type else None
+
+
+@rule_on("vector_part", subtensor, kind=exact, samples=lambda: [
+    subtensor.of(make_vector.of(num(), num(), num()), idx=(1,)),
+    subtensor.of(make_vector.of(num(), num(), num()), idx=(Slice(1),))])
+def VECTOR_PART(node, pool):  # noqa: N802
+    """A part of a vector made of scalars is the scalar, or a vector of fewer."""
+    vector, entry = node.inputs[0], node.attrs[0][0]
+    if vector.op is not make_vector or len(node.inputs) > 1:
+        return None
+    if isinstance(entry, int):
+        return vector.inputs[entry]
+    return pool.make(make_vector, vector.inputs[slice(*entry)], (), node.origin)
+
+
+# -- stretched values
+
+
+@rule_on("broadcast_to", broadcast_to, kind=exact, samples=lambda: [
+    broadcast_to.of(var("float64", 3, 4), 3, 4), broadcast_to.of(broadcast_to.of(num(), 3), 2, 3),
+    broadcast_to.of(unsqueeze.of(var("float64", 4), axes=(0,)), 3, 4)])
+def STRETCH(node, pool):  # noqa: N802
+    """A value is stretched once, and only if that changes its type; a uniform constant as a number."""
+    base = node.inputs[0]
+    if node.type is base.type:
+        return base
+    while base.op is broadcast_to or base.op is unsqueeze and base.attrs[0] == tuple(range(len(base.attrs[0]))):
+        base = base.inputs[0]
+    if base.type.ndim and (value := uniform(base)) is not None:
+        base = pool.constant(value)
+    return None if base is node.inputs[0] else pool.make(broadcast_to, (base, *node.inputs[1:]), (), node.origin, node.type)
+
+
+def filled(node):
+    """The number (a scalar node) that a value has everywhere, if it is a stretched one; else None."""
+    if node.op is broadcast_to and not node.inputs[0].type.ndim:
+        return node.inputs[0]
+    return None
+
+
+@rule_on("view_of_fill", transpose, reshape, squeeze, unsqueeze, subtensor, kind=exact, samples=lambda: [
+    unsqueeze.of(broadcast_to.of(num(), length.of(vec(), axis=0)), axes=(0,)),
+    subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)), transpose.of(broadcast_to.of(num(), 3, 4))])
+def VIEW_OF_FILL(node, pool):  # noqa: N802
+    """A view of a number everywhere is that number everywhere."""
+    value = filled(node.inputs[0])
+    if value is None:
+        return None
+    if node.op is subtensor and any(isinstance(e, int | str) and not isinstance(d, int)
+                                    for e, d in zip(node.attrs[0], node.inputs[0].type.shape, strict=True)):
+        return None  # the index may be out of range
+    new = list(node.inputs[1:]) if node.op is reshape else measure(node.type.shape, *node.inputs[0].inputs[1:], node.inputs[0])
+    return None if new is None else broadcast_to.of(value, *new) if new else value
+
+
+@rule_on("stretched_operand", *ELEMENTWISE, kind=exact, samples=lambda: [
+    _with(mat(), lambda m: m + broadcast_to.of(num(), *_sizes(m))), _with(mat(), lambda m: exp(broadcast_to.of(num(), *_sizes(m)))),
+    _with(mat(), lambda m: broadcast_to.of(num(), *_sizes(m)) * broadcast_to.of(num(), *_sizes(m)))])
+def STRETCHED(node, pool):  # noqa: N802
+    """Arithmetic stretches by itself; and a stretched value is computed before it is stretched."""
+    inputs = node.inputs
+    if not any(i.op is broadcast_to for i in inputs):
+        return None
+    if all(i.op is broadcast_to or not i.type.ndim for i in inputs):
+        inner = tuple([i.inputs[0] if i.op is broadcast_to else i for i in inputs])
+        small = pool.infer(node.op, inner, node.attrs)
+        new = next(i for i in inputs if i.op is broadcast_to and i.type.ndim == node.type.ndim)
+        if small.ndim < node.type.ndim or small.shape != node.type.shape:
+            sizes = new.inputs[1:] if new.type.shape == node.type.shape else measure(node.type.shape, *inputs)
+            if sizes is None:
+                return None
+            value = pool.make(node.op, inner, node.attrs, node.origin)
+            return pool.make(broadcast_to, (value, *pool.intern(sizes)), (), node.origin, node.type)
+    trial = list(inputs)
+    for k, i in enumerate(inputs):
+        if i.op is broadcast_to:
+            trial[k] = i.inputs[0]
+            if pool.infer(node.op, tuple(trial), node.attrs).shape != node.type.shape:
+                trial[k] = i
+    if tuple(trial) == inputs:
+        return None
+    return pool.make(node.op, tuple(trial), node.attrs, node.origin, node.type)
+
+
+def _with(value, make):
+    return make(value)
+
+
+def _sizes(m):
+    return [length.of(m, axis=k) for k in range(m.type.ndim)]
+
+
+RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, STRETCH, VIEW_OF_FILL, STRETCHED)
