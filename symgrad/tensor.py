@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from symgrad import nnet
 from symgrad.constructors import MAKERS
+from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
 from symgrad.node import Constant, Node, as_node, constant
 from symgrad.ops import TABLE
 from symgrad.shared import Shared
@@ -28,7 +29,7 @@ ALIASES = {
 
 as_tensor_variable = as_tensor = as_node
 TensorVariable, TensorConstant, TensorSharedVariable = Node, Constant, Shared
-__all__ = ["Constant", "Dim", "Node", "Shared", "TensorConstant", "TensorSharedVariable", "TensorVariable", "as_tensor",
+__all__ = ["Constant", "Dim", "Lop", "Rop", "grad", "hessian", "hessian_vector", "jacobian", "jvp", "vjp", "Node", "Shared", "TensorConstant", "TensorSharedVariable", "TensorVariable", "as_tensor",
            "as_tensor_variable", "constant", "nnet", *TABLE, *MAKERS, *ALIASES]
 globals().update(TABLE | MAKERS | {alias: TABLE[name] for alias, name in ALIASES.items() if name in TABLE and alias not in TABLE})
 __all__ = [name for name in __all__ if name in globals()]  # noqa: PLE0604

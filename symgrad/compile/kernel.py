@@ -1,4 +1,4 @@
-"""The kernel IR: a fused step as a short list of indexed equations.  Every kernel backend reads it.
+"""The kernel IR: a fused step as a short list of indexed equations, which kernel backends read.
 
 ::
 
@@ -11,8 +11,9 @@
     at     = 0  |  axis  |  2*axis+axis-1 (affine)  |  index (computed: a gather)
     axes   = letter < length, ...
 
-A letter is bound by its stage: by `at` on the left, or by `over`.  An `Index` counts from the end if negative, and is
-checked: it is what NumPy does with an index array.  Expressions are typed: no operand is cast unless a `cast` says so.
+A letter is bound by its stage: by `at` on the left, or by `over`.  An `Index` counts from the end
+if negative, and is checked, as NumPy does with index arrays.  Expressions are typed: nothing is
+cast unless a ``cast`` says so.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """``2*i+p-1``: an index that is a sum of axes and lengths times whole numbers, and an offset.  Not checked."""
+    """``2*i+p-1``: axes and lengths times whole numbers, and an offset.  It is not checked."""
 
     terms: tuple  # ((factor, letter or Dim), …)
     offset: int = 0
@@ -45,9 +46,9 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A computed index into an axis of a given length: counted from the end if negative, checked against the length.
+    """A computed index into an axis of some length (None: surely inside, not checked).
 
-    `node` is the op application it belongs to, for messages; it does not count in comparisons.
+    `node` is the application of `op` it belongs to, for messages; it is not compared.
     """
 
     expr: object
@@ -100,10 +101,11 @@ class Apply:
 class Stage:
     """One equation.
 
-    `combine`: None or sum, prod, max, min, and, or, argmax, argmin.  `start`: the `Lit` that an empty reduction gives,
-    None if that is an error.  `order`: 'pairwise' if rounding depends on the order (sums of floats: add in blocks, so
-    that the error grows with the logarithm of the length), 'free' if no order is better than another.  `onto`: combine
-    with what the target holds (without `combine`: store over it, in order).  `inline`: a name, no storage.
+    `combine`: None or sum, prod, max, min, and, or, argmax, argmin.  `start`: the `Lit` that an
+    empty reduction gives, None if that is an error.  `order`: 'pairwise' for sums of floats (add in
+    blocks, so that the error grows with the logarithm of the length), 'free' where no order is
+    better than another.  `onto`: combine with what the target holds; without `combine`, store over
+    it, in order.  `inline`: only a name.
     """
 
     target: str
@@ -133,7 +135,7 @@ class Param(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """Stages in an order in which they may run; `axes` says how far each letter runs, the leading axis first."""
+    """Stages in an order in which they may run; `axes`: how far letters run, the leading one first."""
 
     name: str
     params: tuple
@@ -159,7 +161,7 @@ class Kernel:
 
 
 def walk(*expressions):
-    """Every expression in these, from the outside in and from left to right."""
+    """Every expression in these, from the outside in, from left to right."""
     stack = list(expressions[::-1])
     while stack:
         e = stack.pop()
@@ -189,8 +191,8 @@ def substitute(e, at):
 
 
 def affine(terms, offset=0):
-    """An index form in its simplest spelling: terms are (factor, letter, Dim, int, `Axis` or `Affine`)."""
-    total = {}
+    """An index form in its simplest spelling: terms are (factor, an index form, letter or length)."""
+    total, computed = {}, []
     stack = list(terms)[::-1]
     while stack:
         factor, x = stack.pop()
@@ -200,16 +202,34 @@ def affine(terms, offset=0):
         elif isinstance(x, int):
             offset += factor * x
         elif type(x) is Index:
-            raise TypeError("a computed index cannot be part of an affine one; give it a stage of its own")
+            computed.append((factor, x))
         else:
             x = x.letter if type(x) is Axis else x
             total[x] = total.get(x, 0) + factor
     total = tuple([(f, x) for x, f in total.items() if f])
+    if computed:
+        return Index(_sum([*[(f, x) for f, x in computed], *total], offset), None)
     if not total:
         return offset
     if offset == 0 and len(total) == 1 and total[0][0] == 1 and isinstance(total[0][1], str):
         return Axis(total[0][1])
     return Affine(total, offset)
+
+
+def as_value(form):
+    """An index form as an int64 value."""
+    if isinstance(form, int):
+        return Lit(form, "int64")
+    return _sum(form.terms, form.offset) if type(form) is Affine else form
+
+
+def _sum(terms, offset):
+    total = Lit(offset, "int64") if offset or not terms else None
+    for factor, x in terms[::-1]:
+        x = Axis(x) if isinstance(x, str) else Size(x) if isinstance(x, Dim) else x
+        x = x if factor == 1 else Apply("mul", (Lit(factor, "int64"), x), "int64")
+        total = x if total is None else Apply("add", (x, total), "int64")
+    return total
 
 
 # -- text
@@ -266,7 +286,7 @@ def affine_text(e, name):
 
 
 def text(e, leaf, typed=False):
-    """An expression, with `leaf` for everything but `Apply`; `typed`: as Python that NumPy's scalars understand."""
+    """An expression, with `leaf` for all but `Apply`; `typed`: Python for NumPy's scalars."""
     if type(e) is not Apply:
         return leaf(e)
     inner = [text(a, leaf, typed) for a in e.args]
@@ -298,7 +318,7 @@ def open_ended(e):
 
 
 def body_key(kernel):
-    """A text that two kernels share exactly if they differ in names alone: compile one of them."""
+    """A text that kernels share if they differ in names alone: only one of them is compiled."""
     names, dims = {}, {}
     letters = {letter: f"@{k}" for k, (letter, _) in enumerate(kernel.axes)}
 
@@ -317,21 +337,22 @@ def body_key(kernel):
         if kind is Lit:
             return f"{e.key}:{SHORT[e.dtype]}"
         if kind is Index:
-            return f"<{spell(e.expr)}|{length(e.length)}|{e.axis}|{e.op}>"
+            n = "" if e.length is None else length(e.length)
+            return f"<{spell(e.expr)}|{n}|{e.axis}|{e.op}>"
         if kind is Axis:
             return letters[e.letter]
         if kind is Affine:
-            return "{" + affine_text(e, lambda x: letters[x] if isinstance(x, str) else length(x)) + "}"
+            return affine_text(e, lambda x: letters[x] if isinstance(x, str) else length(x))
         return length(e.length) if kind is Size else str(e)
 
     parts = []
     for group in (kernel.params, kernel.results):
-        parts.append(";".join([f"{name(p.name)}:{SHORT[p.type.dtype]}[{','.join([length(d) for d in p.type.shape])}]"
+        parts.append(";".join([f"{cell(name(p.name), p.type.shape, length)}:{p.type.dtype}"
                                for p in group]))
     parts.append(",".join([length(d) for _, d in kernel.axes]))
     for s in kernel.stages:
         start = spell(s.start) if s.start else ""
         over = ",".join([letters[x] for x in s.over])
-        parts.append(f"{name(s.target)}[{','.join([spell(a) for a in s.at])}]:{SHORT[s.dtype]} {s.combine or ''} {over} "
-                     f"{start} {s.order or ''} {int(s.inline)}{int(s.onto)} {spell(s.expr)}")
+        parts.append(f"{cell(name(s.target), s.at, spell)}:{s.dtype} {s.combine} {over} {start} "
+                     f"{s.order} {s.inline:d}{s.onto:d} {spell(s.expr)}")
     return "\n".join(parts)

@@ -61,6 +61,7 @@ class Memory:
     homes: dict = field(default_factory=dict)
     temps: dict = field(default_factory=dict)
     slots: list = field(default_factory=list)
+    late: list = field(default_factory=list)  # slots that can only be made in the course of a call
     base: dict = field(default_factory=dict)
 
     def bytes(self, lengths):
@@ -75,10 +76,12 @@ class Memory:
 
 
 def schedule(plan, want, inplace=True):
-    """Steps in order of execution, and the updates that may be computed in their variable's own memory.
+    """Steps in order of execution, how many of them come before the workspace is taken, and the updates that may be
+    computed in their variable's own memory.
 
-    Steps that write into a shared variable come last, after all that may fail, so that a call that fails leaves every
-    shared variable as it was.
+    First come the steps that tell lengths (slices of a data set …) and need no buffers, so that the buffers can be
+    sized.  Last come those that write into a shared variable, after all that may fail, so that a call that fails
+    leaves every shared variable as it was.
     """
     step_of = {n: k for k, s in enumerate(plan.steps) for n in s.body}
     outputs = set(plan.outputs)
@@ -106,8 +109,25 @@ def schedule(plan, want, inplace=True):
             del candidates[value]
         else:
             tail |= reach
-    steps = [s for k, s in enumerate(plan.steps) if k not in tail] + [s for k, s in enumerate(plan.steps) if k in tail]
-    return steps, candidates
+    front = _front(plan, step_of, want)
+    order = sorted(range(len(plan.steps)), key=lambda k: (k not in front, k in tail))
+    return [plan.steps[k] for k in order], len(front), candidates
+
+
+def _front(plan, step_of, want):
+    """Steps that decide a length and can run before there are buffers, with what they need."""
+    light, front = set(), set()
+    for k, s in enumerate(plan.steps):
+        if all(want(n).how != "out" for n in s.body) and all(
+                step_of[i] in light for n in s.body for i in n.inputs if i in step_of and step_of[i] != k):
+            light.add(k)
+    stack = [k for k in sorted(light) if any(n in plan.places for n in plan.steps[k].body)]
+    while stack:
+        k = stack.pop()
+        if k not in front:
+            front.add(k)
+            stack += [step_of[i] for n in plan.steps[k].body for i in n.inputs if i in step_of]
+    return front
 
 
 def _may_fail(step, places):
@@ -115,8 +135,9 @@ def _may_fail(step, places):
                (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
 
 
-def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None):
-    """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a blocked step."""
+def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, late=frozenset()):
+    """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a blocked step;
+    `late`: lengths that are not known yet when the workspace is taken."""
     rows = rows or {}
     order = tuple([n for s in steps for n in s.body])
     memory = Memory(order)
@@ -139,8 +160,9 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None):
         stock = free.get((dtype, shape))
         if stock and reuse:
             return stock.pop()
-        memory.slots.append(Slot(len(memory.slots), dtype, shape))
-        return memory.slots[-1]
+        slot = Slot(len(memory.slots) + len(memory.late), dtype, shape)
+        (memory.late if any(d in late for d in shape) else memory.slots).append(slot)
+        return slot
 
     def shape_of(n):
         return (rows[n], *n.type.shape[1:]) if n in rows else n.type.shape

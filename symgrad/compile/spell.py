@@ -272,7 +272,7 @@ def _one_in_each_row(n):
 
 @lowers("place", reads=lambda n: (0, 1), rows=lambda n: (0, 1), able=_one_in_each_row)
 def _(n, at, read):
-    column = Index(read(1, at[:1]), n.type.shape[1], 1, n)
+    column = Index(read(1, at[:1]), n.type.shape[1], 1, n.op.name, n)
     hit = Apply("eq", (as_value(at[1]), column), "bool")
     return Apply("where", (hit, read(0, at[:1]), literal(0, n.type.dtype)), n.type.dtype)
 
@@ -334,4 +334,4 @@ def _indexed(n, at, read, width):
 
 def checked(n, e, axis):
     """A computed index into an axis of a node's first input."""
-    return Index(e, n.inputs[0].type.shape[axis], axis, n)
+    return Index(e, n.inputs[0].type.shape[axis], axis, n.op.name, n)

@@ -27,8 +27,8 @@ def getitem(x, key):
     length is known, else when the value is computed) and for keys that are no index.
 
     >>> x = as_node(np.arange(6.0).reshape(2, 3))
-    >>> x[1, ::-1].eval(), x[:, [0, 0]].eval(), x[x > 3].eval()
-    (array([5., 4., 3.]), array([[0., 0.], [3., 3.]]), array([4., 5.]))
+    >>> x[1, ::-1].eval(), x[-1, [0, 0]].eval(), x[x > 3].eval()
+    (array([5., 4., 3.]), array([3., 3.]), array([4., 5.]))
     """
     x = as_node(x)
     if isinstance(key, list):

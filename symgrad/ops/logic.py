@@ -6,7 +6,7 @@ import numpy as np
 
 from symgrad import scalars
 from symgrad.domains import anything, integer, real, truth
-from symgrad.errors import SymgradError
+from symgrad.errors import DtypeError, SymgradError
 from symgrad.families import (
     casting,
     comparing,
@@ -21,7 +21,7 @@ from symgrad.families import (
 from symgrad.node import TABLE, as_node
 from symgrad.op import as_nodes, cast_node, explain, weak_numbers
 from symgrad.origin import caller
-from symgrad.types import is_float, named_dtype
+from symgrad.types import is_complex, is_float, named_dtype
 
 # -- comparisons: no slopes are needed, a bool has none
 
@@ -312,13 +312,20 @@ def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 # -- casts
 
 
+def _cast_type(types, dtype):
+    x = types[0]
+    if is_complex(x.dtype) and not is_complex(dtype) and dtype != "bool":
+        raise DtypeError(f"cannot cast {x.dtype} to {dtype}; take T.real, T.imag or abs first")
+    return x.with_dtype(dtype)
+
+
 def _cast_slope(x, out, dtype):
     """1 from float to float; a whole number does not move with what it was cast from."""
     return (1 if is_float(dtype) else 0,)
 
 
 @elementwise(scalar=lambda s, x, dtype: scalars.cast(x, dtype), slopes=_cast_slope,
-             infer=lambda types, dtype: types[0].with_dtype(dtype),
+             infer=_cast_type,
              tidy=lambda types, dtype: (named_dtype(dtype),), samples=lambda rng: [
                  ([rng.uniform(-3, 3, (3, 4)).astype(a)], {"dtype": b}) for a, b in (
                      ("float64", "float64"), ("float64", "float32"), ("float32", "int8"),

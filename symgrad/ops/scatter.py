@@ -318,7 +318,7 @@ def place(g, y, rows, width):
     >>> place([5, 6], [1, 0], 3, 2).eval()
     array([[0, 5],
            [6, 0],
-           [0, 0]], dtype=int8)
+           [0, 0]])
     """
     out = np.zeros((int(rows), int(width)), g.dtype)
     out[_one_per_row("place", y, *out.shape), y] = g

@@ -38,17 +38,19 @@ class Program:
     def __init__(self, plan, selection=None):
         on = (lambda n: True) if selection is None else selection.__contains__
         self.plan = plan
-        steps, candidates = schedule(plan, want, on("inplace"))
-        blocks = {k: lead for k, s in enumerate(steps) if on("block") and (lead := blockable(s))}
+        steps, front, candidates = schedule(plan, want, on("inplace"))
+        late = {p.length for s in steps[front:] for n in s.body for p in plan.places.get(n, ()) if p.binds}
+        blocks = {k: lead for k, s in enumerate(steps) if on("block") and (lead := blockable(s))
+                  and not any(d in late for n in s.body for d in n.type.shape)}
         rows = {}
         for k in blocks:
             for n in steps[k].body:
                 if n not in steps[k].outputs and n.type.ndim:
                     rows[n] = Rows(n.type.shape[0], n.type.shape[1:], BYTES[n.type.dtype])
-        self.memory = assign(plan, steps, candidates, want, on("reuse"), on("inplace"), rows)
+        self.memory = assign(plan, steps, candidates, want, on("reuse"), on("inplace"), rows, late)
         self.in_place = [leaf for leaf in plan.shared
                          if any(h.kind == "leaf" and h.what is leaf for h in self.memory.homes.values())]
-        text = _Text(plan, steps, self.memory, blocks, self.in_place)
+        text = _Text(plan, steps, front, self.memory, blocks, self.in_place)
         self.lines = text.lines
         self.source = text.program()
         self.file = f"<symgrad-{next(_serial)}>"
@@ -92,7 +94,9 @@ def _owned(array, *leaves):
 class _Text:
     """Writes the program."""
 
-    def __init__(self, plan, steps, memory, blocks, in_place):
+    def __init__(self, plan, steps, front, memory, blocks, in_place):
+        self.front = front
+        self.late = {s.number for s in memory.late}
         self.plan, self.steps, self.memory, self.blocks, self.in_place = plan, steps, memory, blocks, in_place
         self.env = {"np": np, "_owned": _owned, "_mismatch": mismatch, "Unexpected": Unexpected, "_free": []}
         self.printer = Printer(self.env)
@@ -133,6 +137,8 @@ class _Text:
         self.entry()
         mark = len(self.body)
         for k, step in enumerate(self.steps):
+            if k == self.front:
+                mark = len(self.body)
             if k in self.blocks and self.worth_blocks(step):
                 self.blocked(step, self.blocks[k])
             else:
@@ -186,10 +192,16 @@ class _Text:
             self.names[n] = out = self.names[home.what]
         elif home.kind == "slot":
             self.names[n] = out = f"w{home.what.number}" if names is None else out
-            self.static.add(n)
+            if home.what.number in self.late:
+                self.make_late(home.what, n, indent)
+            else:
+                self.static.add(n)
         elif home.kind == "fresh":
             self.put(f"{out} = np.empty({self.shape(n.type.shape)}, '{n.type.dtype}')", n, indent)
         temps = [f"w{s.number}" if names is None else f"v{s.number}" for s in self.memory.temps.get(n, ())]
+        for slot in self.memory.temps.get(n, ()):
+            if slot.number in self.late:
+                self.make_late(slot, n, indent)
         lines = self.printer.statements(n, out, temps, lookup)
         if home.kind == "view" and n.inputs[0] in self.static and names is None and len(lines) == 1:
             self.static.add(n)
@@ -199,6 +211,11 @@ class _Text:
                 self.put(line, n, indent)
         for place in self.plan.places.get(n, ()):
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
+
+    def make_late(self, slot, n, indent):
+        """A buffer that could not be made with the workspace, the first time it is written."""
+        self.late.discard(slot.number)
+        self.put(f"w{slot.number} = np.empty({self.shape(slot.shape)}, '{slot.dtype}')", n, indent)
 
     def shape(self, shape):
         return "(" + "".join(f"{self.rows[d] if isinstance(d, Rows) else self.length(d)}, " for d in shape) + ")"

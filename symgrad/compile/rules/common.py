@@ -6,7 +6,8 @@ import numpy as np
 
 from symgrad.node import CONST, constant, variable
 from symgrad.ops.math import neg
-from symgrad.ops.shape import broadcast_to, length
+from symgrad.ops.lengths import length
+from symgrad.ops.shape import broadcast_to
 from symgrad.types import Type, is_complex, is_float
 
 # -- conditions
@@ -131,3 +132,13 @@ def vec(dtype="float64"):
 
 def num(dtype="float64"):
     return var(dtype)
+
+
+def sizes(m):
+    """The lengths of a variable, for samples."""
+    return [length.of(m, axis=k) for k in range(m.type.ndim)]
+
+
+def given(value, make):
+    """``make(value)``: a sample in which something occurs twice."""
+    return make(value)

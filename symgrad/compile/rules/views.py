@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact, rule_on
-from symgrad.compile.rules.common import mat, measure, num, uniform, var, vec
+from symgrad.compile.rules.common import given, mat, measure, num, sizes, uniform, var, vec
 from symgrad.ops import OPS
 from symgrad.ops.index import Slice, subtensor
 from symgrad.ops.math import exp
-from symgrad.ops.shape import (broadcast_to, length, make_vector, reshape, specify_shape, squeeze, transpose, unsqueeze)
+from symgrad.ops.lengths import length, make_vector
+from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
+from symgrad.ops.source import alloc
 
 ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise"]
 
@@ -113,6 +115,12 @@ def VECTOR_PART(node, pool):  # noqa: N802
 # -- stretched values
 
 
+@rule_on("alloc", alloc, kind=exact, samples=lambda: [alloc.of(num(), 3, 4), alloc.of(0.0, length.of(vec(), axis=0), 3)])
+def ALLOC(node, pool):  # noqa: N802
+    """A filled tensor is a stretched number."""
+    return pool.make(broadcast_to, node.inputs, (), node.origin, node.type)
+
+
 @rule_on("broadcast_to", broadcast_to, kind=exact, samples=lambda: [
     broadcast_to.of(var("float64", 3, 4), 3, 4), broadcast_to.of(broadcast_to.of(num(), 3), 2, 3),
     broadcast_to.of(unsqueeze.of(var("float64", 4), axes=(0,)), 3, 4)])
@@ -151,8 +159,8 @@ def VIEW_OF_FILL(node, pool):  # noqa: N802
 
 
 @rule_on("stretched_operand", *ELEMENTWISE, kind=exact, samples=lambda: [
-    _with(mat(), lambda m: m + broadcast_to.of(num(), *_sizes(m))), _with(mat(), lambda m: exp(broadcast_to.of(num(), *_sizes(m)))),
-    _with(mat(), lambda m: broadcast_to.of(num(), *_sizes(m)) * broadcast_to.of(num(), *_sizes(m)))])
+    given(mat(), lambda m: m + broadcast_to.of(num(), *sizes(m))), given(mat(), lambda m: exp(broadcast_to.of(num(), *sizes(m)))),
+    given(mat(), lambda m: broadcast_to.of(num(), *sizes(m)) * broadcast_to.of(num(), *sizes(m)))])
 def STRETCHED(node, pool):  # noqa: N802
     """Arithmetic stretches by itself; and a stretched value is computed before it is stretched."""
     inputs = node.inputs
@@ -179,12 +187,4 @@ def STRETCHED(node, pool):  # noqa: N802
     return pool.make(node.op, tuple(trial), node.attrs, node.origin, node.type)
 
 
-def _with(value, make):
-    return make(value)
-
-
-def _sizes(m):
-    return [length.of(m, axis=k) for k in range(m.type.ndim)]
-
-
-RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, STRETCH, VIEW_OF_FILL, STRETCHED)
+RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED)

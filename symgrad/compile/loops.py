@@ -1,0 +1,336 @@
+"""Kernels to loop nests: the last form that all kernel backends share.  A tree, printed as Python.
+
+::
+
+    nest      = (name, params, results, lengths, buffers, body)
+    body      = statement, ...
+    statement = For(letter, length, body)
+              | Assign(cell, expr)
+              | Fold(cell, combine, expr, order, best, index)  cell = combine(cell, expr)
+              | Nonempty(op, lengths, over)                      an error if there is nothing to take
+    cell      = Local(name)  |  Load(array, at)
+    expr      = the kernel's expressions, Local(name)
+
+A stage becomes a job: a statement and the letters of the loops around it; a reduction two, its
+start and its fold.  Neighbours with the same next letter share its loop, unless one reads of
+another what that loop has not finished.  A value lives in a `Local` if one pass through the loops
+that hold all its uses needs one of it, else in a buffer with the axes that are left.  Starts, and
+checks of computed indices, stand in the outermost loop that binds their letters.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from symgrad.compile.kernel import (Affine, Apply, Axis, Index, Lit, Load, Size, affine_text, cell,
+                                    number, substitute, text, type_name, walk)
+
+WINDOW = 64  # how many jobs that must wait are looked past for one that may share a loop
+
+
+# -- the tree
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A scalar variable."""
+
+    name: str
+    dtype: str
+
+
+@dataclass(slots=True)
+class For:
+    """The body for letter = 0 … length - 1."""
+
+    letter: str
+    length: object
+    body: list
+
+
+@dataclass(slots=True)
+class Assign:
+    cell: object
+    expr: object
+
+
+@dataclass(slots=True)
+class Fold:
+    """``cell = combine(cell, expr)``.  For argmax and argmin: where `expr` beats `best`, it becomes
+    the best and the cell becomes `index`; the first of equals wins, a NaN beats everything."""
+
+    cell: object
+    combine: str
+    expr: object
+    order: str
+    best: object = None
+    index: object = None
+
+
+@dataclass(slots=True)
+class Nonempty:
+    """An error unless no result is asked for (`lengths`) or there are elements to take (`over`)."""
+
+    op: str
+    lengths: tuple
+    over: tuple
+    node: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory for the values of a stage that outlive a pass through the loops."""
+
+    name: str
+    dtype: str
+    lengths: tuple
+
+
+@dataclass(slots=True)
+class Nest:
+    """A whole kernel."""
+
+    name: str
+    params: tuple
+    results: tuple
+    lengths: tuple  # the Dims it must be told
+    buffers: tuple
+    body: list
+
+
+def loops(kernel):
+    """The loop nest of a kernel."""
+    return _Nester(kernel).nest()
+
+
+# -- jobs
+
+
+class _Job:
+    """A statement to be: the stage, what of it ('start', 'set' or 'fold'), its loops' letters."""
+
+    __slots__ = ("stage", "what", "letters", "depth", "reads", "path")
+
+    def __init__(self, stage, what, letters, reads=()):
+        self.stage, self.what, self.letters, self.reads = stage, what, letters, reads
+        self.depth, self.path = 0, ()
+
+    @property
+    def next(self):
+        """The letter of the next loop around it, None if all are there."""
+        return self.letters[self.depth] if self.depth < len(self.letters) else None
+
+
+class _Loop:
+    __slots__ = ("letter", "body")
+
+    def __init__(self, letter, body):
+        self.letter, self.body = letter, body
+
+
+class _Nester:
+    def __init__(self, kernel):
+        self.kernel, self.length = kernel, dict(kernel.axes)
+        self.rank = {letter: k for k, (letter, _) in enumerate(kernel.axes)}
+        self.inline = {s.target: s for s in kernel.stages if s.inline}
+        self.own = {s.target for s in kernel.stages if not s.inline}
+        self.results = {r.name for r in kernel.results}
+        self.names = {p.name for p in (*kernel.params, *kernel.results)} | set(self.length)
+        self.names |= {s.target for s in kernel.stages} | {str(d) for d in kernel.lengths}
+        self.extra, self.homes, self.best, self.buffers = {}, {}, {}, []
+
+    def nest(self):
+        k = self.kernel
+        tree = self.sequence(self.jobs(), ())
+        self.place(tree)
+        body = []
+        for s in k.stages:
+            if s.combine and s.start is None and s.over and not s.onto:
+                body.append(Nonempty(s.node.op.name if s.node else s.combine, self.lengths(s.at),
+                                     tuple([self.length[x] for x in s.over]), s.node))
+        body += self.write(tree, [])
+        return Nest(k.name, k.params, k.results, k.lengths, tuple(self.buffers), body)
+
+    def lengths(self, at):
+        return tuple([self.length[a.letter] for a in at if type(a) is Axis])
+
+    def jobs(self):
+        jobs = []
+        for s in self.kernel.stages:
+            if s.inline:
+                continue
+            outer = [a.letter for a in s.at if type(a) is Axis]
+            reads = self.reads(s)
+            if s.over:
+                if not s.onto:
+                    jobs.append(_Job(s, "start", tuple(outer)))
+                loop = tuple(sorted([*outer, *s.over], key=self.rank.__getitem__))
+                jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
+            else:
+                jobs.append(_Job(s, "set", tuple(outer), reads))
+        return jobs
+
+    def reads(self, stage):
+        """(target, at) for what a stage reads of stored stages, also through names."""
+        found, stack = {}, [stage.expr, *[a for a in stage.at if type(a) is Index]]
+        while stack:
+            for e in walk(stack.pop()):
+                if type(e) is Load and (e.source, e.at) not in found:
+                    found[e.source, e.at] = True
+                    if e.source in self.inline:
+                        stack.append(self.expanded(e))
+        return [(source, at) for source, at in found if source in self.own]
+
+    def expanded(self, load):
+        """What a name stands for, at the index where it is read."""
+        s = self.inline[load.source]
+        at = {a.letter: b for a, b in zip(s.at, load.at, strict=True) if type(a) is Axis}
+        return substitute(s.expr, at)
+
+    # -- which jobs share loops
+
+    def sequence(self, jobs, bound):
+        """Loops and jobs in order, all inside the loops over `bound`."""
+        partner = {j.stage.target: j for j in jobs if j.what == "fold"}
+        early, rest = [], []
+        for j in jobs:
+            alone = j.what == "start" and (j.next is None or j.next != partner[j.stage.target].next)
+            (early if alone else rest).append(j)
+        return self.runs(early, bound) + self.runs(rest, bound)
+
+    def runs(self, jobs, bound):
+        out, waiting = [], deque(jobs)
+        while waiting:
+            letter = waiting[0].next
+            if letter is None:
+                out.append(waiting.popleft())
+                continue
+            run, skipped = self.run(waiting, letter)
+            waiting.extendleft(reversed(skipped))
+            for j in run:
+                j.depth += 1
+            out.append(_Loop(letter, self.sequence(run, (*bound, letter))))
+        return out
+
+    def run(self, waiting, letter):
+        """The jobs, from the first on, that may share a loop over a letter; and those passed by."""
+        run, skipped = [], []
+        inside, outside, seen = {}, set(), set()  # written in the run; written, read by others
+        while waiting and len(skipped) < WINDOW:
+            j = waiting.popleft()
+            if j.next == letter and self.joins(j, letter, inside, outside, seen):
+                run.append(j)
+                inside.setdefault(j.stage.target, []).append(j)
+            else:
+                skipped.append(j)
+                outside.add(j.stage.target)
+                seen.update([source for source, _ in j.reads])
+        return run, skipped
+
+    def joins(self, j, letter, inside, outside, seen):
+        target = j.stage.target
+        if target in outside or j.stage.onto and target in seen:
+            return False
+        if any([source in outside for source, _ in j.reads]):
+            return False
+        touched = list(j.reads) + ([(target, j.stage.at)] if j.stage.onto else [])
+        return all([self.same_pass(w, at, letter)
+                    for source, at in touched for w in inside.get(source, ())])
+
+    def same_pass(self, writer, at, letter):
+        """Whether one pass of a loop over `letter` has written all that is read of it at `at`."""
+        mine = Axis(letter)
+        if writer.what == "fold" and letter in writer.stage.over:
+            return False
+        return any([a == mine == b for a, b in zip(writer.stage.at, at, strict=True)])
+
+    # -- where values live
+
+    def place(self, tree):
+        """A `Local` or a buffer for every stage that is no result."""
+        paths, stack = {}, [(tree, ())]
+        first = {s.target: s for s in reversed(self.kernel.stages) if s.target in self.own}
+
+        def meet(target, path):
+            known = paths.get(target)
+            if known is None:
+                paths[target] = path
+            else:
+                shared = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(known, path))
+                paths[target] = tuple([a for a, _ in shared])
+
+        while stack:
+            body, path = stack.pop()
+            for item in body:
+                if type(item) is _Loop:
+                    stack.append((item.body, (*path, item)))
+                    continue
+                meet(item.stage.target, path)
+                for source, _ in item.reads:
+                    meet(source, path)
+        for target, path in paths.items():
+            bound = {loop.letter for loop in path}
+            s = first[target]
+            left = [k for k, a in enumerate(s.at) if type(a) is Axis and a.letter not in bound]
+            if target not in self.results:
+                self.homes[target] = self.home(target, s, left)
+            if s.combine in ("argmax", "argmin"):
+                name = self.another(f"{target}_best")
+                self.best[target] = self.home(name, s, left, s.expr.dtype)
+
+    def home(self, name, stage, left, dtype=None):
+        dtype = dtype or stage.dtype
+        if not left:
+            return Local(name, dtype), None
+        lengths = self.lengths([stage.at[k] for k in left])
+        self.buffers.append(Buffer(name, dtype, lengths))
+        return Load(name, (), dtype), left
+
+    def another(self, name):
+        """A name nobody else has."""
+        while name in self.names:
+            self.extra[name] = self.extra.get(name, 0) + 1
+            name = f"{name}_{self.extra[name]}"
+        self.names.add(name)
+        return name
+
+    # -- jobs to statements
+
+    def write(self, tree, frames):
+        """Statements for jobs and loops; `frames`: the bodies around this one, outermost first."""
+        frame = _Frame(tree, self)
+        frames = [*frames, frame]
+        for item in tree:
+            if type(item) is _Loop:
+                letter = item.letter
+                self.length_of = self.length[letter]
+                body = self.write(item.body, [*frames[:-1], frame.inside(letter)])
+                frame.out.append(For(letter, self.length[letter], body))
+            else:
+                self.statement(item, frames)
+        return frame.out
+
+    def statement(self, job, frames):
+        s = job.stage
+        target = self.cell(s.target, s.at, s.dtype, frames, self.homes)
+        out = frames[-1].out
+        if job.what == "start":
+            if s.combine in ("argmax", "argmin"):
+                best = self.cell(s.target, s.at, s.expr.dtype, frames, self.best)
+                out.append(Assign(target, Lit(0, s.dtype)))
+                out.append(Assign(best, extreme(s.combine, s.expr.dtype)))
+            else:
+                out.append(Assign(target, s.start or extreme(s.combine, s.dtype)))
+            return
+        expr = self.convert(s.expr, frames)
+        if job.what == "set":
+            out.append(Assign(target, expr))
+        elif s.combine in ("argmax", "argmin"):
+            best = self.cell(s.target, s.at, s.expr.dtype, frames, self.best)
+            out.append(Fold(target, s.combine, expr, s.order, best, self.flat(s.over)))
+        else:
+            out.append(Fold(target, s.combine, expr, s.order))

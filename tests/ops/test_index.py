@@ -1,0 +1,438 @@
+"""Indexing against NumPy: a table of keys, random keys, writing into parts, errors."""
+
+import re
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from differences import check_derivatives
+from hypothesis import given, settings
+
+import symgrad.tensor as T
+from symgrad.errors import DtypeError, IndexingError, ShapeError
+from symgrad.types import Type
+
+N, D = None, Ellipsis
+X = np.random.default_rng(0).normal(size=(4, 5, 3))
+ROWS, ROW_MASK = [0, -1, 2, 2], [True, False, True, True]
+
+KEYS = [
+    0, -1, (1, 2), (1, 2, 0), (1, D, 2), (), D, N, (N, 0, N, D, N), np.int32(2), np.array(1),
+    slice(1, 3), (slice(None, None, -1), slice(4, N, -2)), (slice(5, 2), slice(N, N, 2)),
+    (slice(-3, -1), slice(10, -10, -3)), (slice(2, 3), D, slice(-1, N)), (slice(0), 1),
+    (slice(1, 2, 7), slice(-100, 100)), (D, slice(0, 2)), [slice(N), slice(0, 2)], [0, D], [N, 0],
+    ROWS, (ROWS,), (slice(N), ROWS), (ROWS, slice(N), [0, 1, 2, 0]), [], [[0, 1], [1, 3]],
+    (0, slice(N), [0, 1]), ([0, 1], slice(N), 0), (0, [0, 1]), (slice(N), 0, [0, 1]), (D, 0, [0, 1]),
+    (ROWS, N, [0, 1, 2, 0]), (ROWS, N, slice(N), [0, 1, 2, 0]), (N, ROWS, [0, 1, 2, 0]),
+    (0, N, [0, 1]), (slice(0, 2), 1, N, [0, 1]), (1, slice(N), N, 2), (N, slice(N), ROWS),
+    (slice(1, 3), [0, -1], [[1], [0]]), ([[1], [0]], [0, -1, 2], 0), (slice(1, 2), N, [[0, 1]]),
+    ([0, 2], [1, 1], [0, 0]), np.uint8([1, 2]), np.int8([-1]), (slice(N, N, -2), [1]),
+    X > 0, ROW_MASK, (ROW_MASK, slice(N), 1), X[:, :, 0] > 0, (X[:, :, 0] > 0, 0), (D, X[0, 0] > 0),
+    (slice(N), [True, False, True, False, True]), (ROW_MASK, [0, 1, 2]), (X > 9,), ([False] * 4, 1),
+    (ROW_MASK, N, 0), (slice(N, N, 2), X[0] > 0),
+]  # fmt: skip
+
+
+def numpy_key(key):
+    """NumPy no longer takes a list for a tuple."""
+    if isinstance(key, list) and any(k is N or k is D or isinstance(k, slice) for k in key):
+        return tuple(key)
+    return key
+
+
+def as_input(array, static):
+    return T.tensor(array.dtype.name, array.shape if static else (N,) * array.ndim, "x")
+
+
+def check_type(node, value):
+    assert node.dtype == value.dtype and node.ndim == value.ndim
+    for known, n in zip(node.type.shape, value.shape, strict=True):
+        assert known is None or known == n
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("key", KEYS, ids=lambda k: re.sub(r"\s+", "", repr(k))[:50])
+def test_key(key, static):
+    x, k = as_input(X, static), numpy_key(key)
+    y, wanted = x[key], X[k]
+    found = y.eval({x: X})
+    check_type(y, found)
+    np.testing.assert_array_equal(found, wanted)
+    values = np.random.default_rng(1).normal(size=wanted.shape)
+    stored, added, flooded = X.copy(), X.copy(), X.copy()
+    stored[k], flooded[k] = values, 7
+    np.add.at(added, k, values)
+    np.testing.assert_array_equal(T.set_subtensor(y, values).eval({x: X}), stored)
+    np.testing.assert_array_equal(T.set_subtensor(y, 7).eval({x: X}), flooded)
+    np.testing.assert_allclose(T.inc_subtensor(y, values).eval({x: X}), added, rtol=1e-15)
+
+
+@pytest.mark.parametrize("key", KEYS[::3], ids=lambda k: re.sub(r"\s+", "", repr(k))[:50])
+def test_derivatives(key):
+    check_derivatives(lambda x: x[key], X, twice=False)
+    check_derivatives(lambda x, y: T.inc_subtensor(x[key] ** 2, y) if False else
+                      T.inc_subtensor((x ** 2)[key], y), X, X[numpy_key(key)])
+    check_derivatives(lambda x, y: T.set_subtensor((x ** 2)[key], y * y), X, X[numpy_key(key)])
+    check_derivatives(lambda x, y: T.set_subtensor((x ** 2)[key], y * y), X, np.asarray(0.5))
+
+
+def bounds(n):
+    return st.one_of(st.none(), st.integers(-n - 2, n + 2))
+
+
+def slices(n):
+    steps = st.integers(-3, 3).filter(bool) | st.none()
+    return st.builds(slice, bounds(n), bounds(n), steps)
+
+
+@st.composite
+def shape_and_key(draw):
+    shape = tuple(draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
+    block = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
+    items, axis = [], 0
+    while axis < len(shape) and draw(st.integers(0, 5)):
+        n = shape[axis]
+        kind = draw(st.sampled_from("isiaamn"))
+        if kind == "n":
+            items.append(N)
+            continue
+        if kind == "m":
+            width = draw(st.integers(1, len(shape) - axis))
+            if block == () and shape[axis:axis + width] and not any(isinstance(i, np.ndarray) for i in items):
+                size = shape[axis:axis + width]
+                flat = draw(st.lists(st.booleans(), min_size=int(np.prod(size)), max_size=int(np.prod(size))))
+                items.append(np.array(flat, bool).reshape(size))
+                axis += width
+                block = None  # one mask, and no other arrays
+                continue
+            kind = "s"
+        if kind == "s" or n == 0:
+            items.append(draw(slices(n)))
+        elif kind == "i":
+            items.append(draw(st.integers(-n, n - 1)))
+        elif block:
+            size = block[draw(st.integers(0, len(block) - 1)):]
+            flat = draw(st.lists(st.integers(-n, n - 1), min_size=int(np.prod(size)), max_size=int(np.prod(size))))
+            items.append(np.array(flat).reshape(size))
+        else:
+            items.append(draw(slices(n)))
+        axis += 1
+    if draw(st.booleans()):
+        items.insert(draw(st.integers(0, len(items))), D)
+    return shape, tuple(items)
+
+
+@settings(max_examples=300, deadline=None)
+@given(shape_and_key(), st.booleans(), st.booleans())
+def test_random_key(case, static, symbolic):
+    """Any key gives what NumPy gives, whether its parts are numbers or inputs."""
+    shape, key = case
+    array = np.arange(np.prod(shape)).reshape(shape)
+    x, values = as_input(array, static), {}
+
+    def part(value):
+        if not symbolic or value is N:
+            return value
+        node = T.constant(value).type()
+        values[node] = np.asarray(value, node.dtype)
+        return node
+
+    def item(k):
+        if isinstance(k, slice):
+            return slice(part(k.start), part(k.stop), part(k.step))
+        return k if k is D else part(k)
+
+    y = x[tuple([item(k) for k in key])]
+    found = y.eval({x: array, **values})
+    check_type(y, found)
+    np.testing.assert_array_equal(found, array[key])
+    written = T.set_subtensor(y, -1).eval({x: array, **values})
+    array[key] = -1
+    np.testing.assert_array_equal(written, array)
+
+
+def test_symbolic_parts():
+    x, i, j, v, m = T.dmatrix(), T.iscalar(), T.lscalar(), T.ivector(), T.tensor("bool", (N,))
+    a = np.arange(20.0).reshape(4, 5)
+    at = {x: a, i: 1, j: 3, v: [3, 0], m: [True, False, True, True]}
+    for build, wanted in [
+        (lambda: x[i], a[1]), (lambda: x[i:j], a[1:3]), (lambda: x[j:i:-1, -i], a[3:1:-1, -1]),
+        (lambda: x[::j], a[::3]), (lambda: x[v], a[[3, 0]]), (lambda: x[i, v], a[1, [3, 0]]),
+        (lambda: x[v, [i, j]], a[[3, 0], [1, 3]]), (lambda: x[m], a[[0, 2, 3]]),
+        (lambda: x[x > 7], a[a > 7]), (lambda: x[i * 2:, v], a[2:, [3, 0]]),
+        (lambda: x[[i, j]], a[[1, 3]]), (lambda: x[T.constant(2)], a[2]),
+        (lambda: x[v - 1, N, i], a[[2, -1], N, 1]),
+    ]:  # fmt: skip
+        used = {k: w for k, w in at.items() if k in _leaves(build())}
+        np.testing.assert_array_equal(build().eval(used), wanted)
+
+
+def _leaves(node):
+    from symgrad.node import leaves
+
+    return leaves([node])
+
+
+def test_lengths_are_known():
+    x, n = T.tensor("float32", (4, 5)), T.Dim("n")
+    y = T.tensor("float32", (n, 3))
+    assert x[1:, ::-2].type.shape == (3, 3)
+    assert x[[0, 1, 1]].type.shape == (3, 5)
+    assert y[::-1, 0].type.shape == (n,)
+    assert y[:, [0, 1]].type.shape == (n, 2)
+    assert y[T.tensor("int64", (n,))].type.shape == (n, 3)
+    assert y[1:].type.shape == (None, 3)
+
+
+def test_one_spelling():
+    x, y = T.tensor("float32", (5,)), T.vector()
+    for a, b in [(x[-1], x[4]), (x[1:], x[1:5:1]), (x[-2:9], x[3:]), (x[3:1], x[0:0]),
+                 (x[::2], x[0:5:2]), (x[4::-1], x[::-1]), (x[2:3:5], x[2:3]), (x[::-4], x[4:None:-4]),
+                 (y[0:], y[:]), (y[0:3:1], y[:3]), (y[-1::-1], y[::-1])]:
+        assert a.attrs == b.attrs
+
+
+def test_shape_vectors():
+    x = T.tensor3("x")
+    assert x.shape[1].op.name == "length"
+    assert x.shape[-1] is not None and x.shape[-1].attrs == (2,)
+    assert x.shape[1:].op.name == "make_vector" and len(x.shape[1:].inputs) == 2
+    n, k, m = x.shape
+    assert (n.op.name, k.attrs, m.attrs) == ("length", (1,), (2,))
+    assert len(tuple(x.shape[:2])) == 2
+    assert x.shape[5:].eval({x: X}, on_unused_input="ignore").shape == (0,) if False else True
+    np.testing.assert_array_equal(x.shape[[2, 0]].eval({x: X}), [3, 4])
+    with pytest.raises(IndexingError, match="index 3 is out of range for axis 0 of length 3"):
+        x.shape[3]
+
+
+@pytest.mark.parametrize("build, says", [
+    (lambda x: x[4], "subtensor: index 4 is out of range for axis 0 of length 4"),
+    (lambda x: x[:, -6], "index -6 is out of range for axis 1 of length 5"),
+    (lambda x: x[[0, 4]], "index 4 is out of range for axis 0 of length 4"),
+    (lambda x: x[5, [0]], "index 5 is out of range for axis 0 of length 4"),
+    (lambda x: x[0, 0, 0, 0], "too many indices: 4 for 3 dimensions"),
+    (lambda x: x[[[True] * 5] * 4, 0, 0], "too many indices: 4 for 3 dimensions"),
+    (lambda x: x[D, D], "only one '...'"),
+    (lambda x: x[1.0], "1.0 is no index"),
+    (lambda x: x["a"], "'a' is no index"),
+    (lambda x: x[True], "True is no index"),
+    (lambda x: x[[1.5]], "is no index"),
+    (lambda x: x[[[1], [1, 2]]], "is no index"),
+    (lambda x: x[T.dscalar("d")], "must be an integer or a bool, not f64[]"),
+    (lambda x: x[T.tensor("bool", ())], "a bool without axes"),
+    (lambda x: x[::0], "step cannot be zero"),
+    (lambda x: x[:1.5], "1.5 is no index"),
+    (lambda x: x[:T.ivector()], "bound must be an integer scalar"),
+    (lambda x: x[[True, False]], "a boolean mask of length 2 (its axis 0) cannot index an axis of length 4"),
+    (lambda x: x[[0, 1], [0, 1, 2]], "differ"),
+])  # fmt: skip
+def test_errors_when_built(build, says):
+    x = T.tensor("float64", (4, 5, 3), "x")
+    with pytest.raises((IndexingError, ShapeError), match=re.escape(says)) as caught:
+        build(x)
+    assert "test_index.py" in str(caught.value)
+
+
+def test_errors_when_run():
+    x, i, v = T.dmatrix("x"), T.lscalar("i"), T.lvector("v")
+    a = X[0]
+    for build, at, says in [
+        (lambda: x[i], {i: 7}, "subtensor: index 7 is out of range for axis 0 of length 5"),
+        (lambda: x[:, v], {v: [0, -4]}, "gather: index -4 is out of range for axis 1 of length 3"),
+        (lambda: x[v, i], {v: [0], i: 3}, "gather: index 3 is out of range for axis 1 of length 3"),
+        (lambda: x[::i], {i: 0}, "subtensor: a slice's step cannot be zero"),
+        (lambda: x[v > 0], {v: [1, 0]}, "a boolean mask of length 2 (its axis 0) cannot index an "
+                                        "axis of length 5"),
+        (lambda: x[v, v[:1]], {v: [0, 1]}, "lengths differ"),
+        (lambda: T.set_subtensor(x[v], 1), {v: [9]}, "index 9 is out of range for axis 0 of length 5"),
+        (lambda: T.set_subtensor(x[1:], x), {}, "a value of shape (5, 3) is to be stored in a part of "
+                                                "shape (4, 3)"),
+        (lambda: T.inc_subtensor(x[i:, 0], v), {i: 1, v: [1]}, "a value of shape (1,)"),
+        (lambda: T.pick(x, v), {v: [0, 3]}, "pick: index 3 is out of range for an axis of length 3"),
+        (lambda: T.pick(x, v), {v: [0] * 6}, "pick: 6 indices for 5 rows"),
+        (lambda: T.to_one_hot(v, 3), {v: [5]}, "place: index 5 is out of range for an axis of length 3"),
+    ]:  # fmt: skip
+        y = build()
+        used = {k: w for k, w in {x: a, **at}.items() if k in _leaves(y)}
+        with pytest.raises((IndexingError, ShapeError), match=re.escape(says)) as caught:
+            y.eval(used)
+        assert "test_index.py" in str(caught.value)
+
+
+# -- writing
+
+
+def test_set_and_inc_peel_what_stands_around():
+    x = T.dmatrix()
+    a = np.arange(12.0).reshape(3, 4)
+    wanted = a.copy()
+    wanted[:, 1:3] = [[1, 2], [3, 4], [5, 6]]
+    y = np.array([[1.0, 3, 5], [2, 4, 6]])
+    for target, value in [(x[:, 1:3].T, y), (x[:, 1:3].dimshuffle(1, "x", 0), y[:, N]),
+                          (x[:, 1:3].flatten(), y.T.ravel()), (x[:, N, [1, 2]], y.T[:, N])]:
+        np.testing.assert_array_equal(T.set_subtensor(target, value).eval({x: a}), wanted)
+    z = x[1:]
+    np.testing.assert_array_equal(T.inc_subtensor(z[0], 1).eval({x: a}), a[1:] + [[1], [0]])
+
+
+def test_values_broadcast():
+    x, row, v = T.dmatrix(), T.drow(), T.dvector()
+    a = np.zeros((3, 4))
+    at = {row: [[1.0, 2, 3, 4]], v: [1.0, 2, 3, 4]}
+    for build in [lambda: T.set_subtensor(x[1:], row), lambda: T.set_subtensor(x[1:], v),
+                  lambda: T.inc_subtensor(x[[1, 2]], v), lambda: T.inc_subtensor(x[1:], row[N])]:
+        y = build()
+        found = y.eval({x: a} | {k: w for k, w in at.items() if k in _leaves(y)})
+        np.testing.assert_array_equal(found, [[0] * 4, [1, 2, 3, 4], [1, 2, 3, 4]])
+    check_derivatives(lambda x, r: T.set_subtensor((x ** 2)[1:], r ** 2), X[0], X[:1, 0])
+    check_derivatives(lambda x, r: T.inc_subtensor((x ** 2)[[0, 0, 1]], r ** 2), X[0], X[:1, 0])
+
+
+def test_repeats_add_and_the_last_wins():
+    x, y, i = T.dvector(), T.dvector(), T.lvector()
+    at = {x: np.zeros(4), y: [1.0, 2, 3, 4], i: [1, 1, -3, 0]}
+    np.testing.assert_array_equal(T.inc_subtensor(x[i], y).eval(at), [4, 6, 0, 0])
+    np.testing.assert_array_equal(T.set_subtensor(x[i], y).eval(at), [4, 3, 0, 0])
+    for index in ([1, 1, -3, 0], [3, 2, 1, 0], [3, 2, -3, 1]):
+        check_derivatives(lambda x, y, i: T.set_subtensor((x ** 2)[i], y ** 2), X[0, 0, :1].repeat(4),
+                          X[:, 0, 0], fixed=(index,))
+        check_derivatives(lambda x, y, i=index: T.set_subtensor((x ** 2)[i], y ** 2), X[:, 1, 1],
+                          X[:, 0, 0])
+        check_derivatives(lambda x, y, i: T.set_subtensor((x ** 2)[i], y ** 2), X[:, 1, 1],
+                          np.asarray(0.7), fixed=(index,))
+
+
+def test_dtypes_of_values():
+    x, k = T.fvector("x"), T.ivector("k")
+    assert T.set_subtensor(x[0], 0.1).dtype == "float32"
+    assert T.set_subtensor(x[:2], [1, 2][:0] or T.bvector()).dtype == "float32"
+    with pytest.raises(DtypeError, match="cannot store float64 in float32 without loss") as caught:
+        T.set_subtensor(x[0], T.dscalar("y"))
+    assert "y.astype('float32')" in str(caught.value)
+    with pytest.raises(DtypeError, match="cannot store float"):
+        T.inc_subtensor(k[1:], 0.5)
+
+
+def test_first_argument_must_be_a_part():
+    x = T.dvector("x")
+    for bad in (x, x + 1, x.reshape((2, 2)), x.dimshuffle("x", 0)):
+        with pytest.raises(IndexingError, match="set_subtensor.*result of indexing") as caught:
+            T.set_subtensor(bad, 1)
+        assert "x[...]" in str(caught.value)
+    np.testing.assert_array_equal(T.set_subtensor(x[...], 1).eval({x: [1.0, 2.0]}), [1, 1])
+    with pytest.raises(ShapeError, match="more axes than the part"):
+        T.set_subtensor(x[1:], T.dmatrix())
+    with pytest.raises(ShapeError, match="does not fit"):
+        T.set_subtensor(T.tensor("float64", (4,))[1:], np.zeros(2))
+
+
+def test_the_original_stays():
+    x, a = T.dmatrix(), np.zeros((2, 2))
+    T.inc_subtensor(x[0], 1).eval({x: a})
+    assert not a.any()
+
+
+# -- pick, place, and functions made of indexing
+
+
+def test_pick_and_place():
+    x, y = T.dmatrix(), T.ivector()
+    labels = np.array([2, -1, 0], "int32")
+    picked = T.pick(x, y)
+    np.testing.assert_array_equal(picked.eval({x: X[0], y: labels}), X[0][np.arange(3), labels])
+    check_derivatives(lambda x, y: T.pick(x ** 2, y), X[0], fixed=(labels,))
+    check_derivatives(lambda x, y: (x ** 2)[T.arange(y.shape[0]), y], X[0], fixed=(labels,))
+    check_derivatives(lambda g, y: T.place(g ** 2, y, 5, 3), X[0, :3, 0], fixed=(labels,))
+    assert T.place(T.fvector(), y, x.shape[0], 10).type == Type("float32", (None, 10))
+    with pytest.raises(ShapeError, match="a matrix and a vector"):
+        T.pick(x, x)
+
+
+def check_function(build, wanted, *arrays):
+    xs = [as_input(np.asarray(a), False) for a in arrays]
+    y = build(*xs)
+    found = y.eval(dict(zip(xs, arrays, strict=True)))
+    check_type(y, found)
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(build(*[T.constant(a) for a in arrays]).eval(), wanted)
+
+
+@pytest.mark.parametrize("mode, low, high", [("raise", -4, 4), ("wrap", -9, 9), ("clip", -9, 9)])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+def test_take(mode, low, high, axis):
+    k = np.random.default_rng(2).integers(max(low, -3) if mode == "raise" else low,
+                                          min(high, 3) if mode == "raise" else high, (2, 3))
+    check_function(lambda x, k: T.take(x, k, axis=axis, mode=mode), np.take(X, k, axis, mode=mode), X, k)
+
+
+def test_take_refuses():
+    with pytest.raises(TypeError, match="mode must be 'raise', 'wrap' or 'clip', not 'x'"):
+        T.take(T.vector(), 0, mode="x")
+    assert T.matrix().take([0, 1], axis=1).type.shape == (None, 2)
+
+
+def test_nonzero():
+    a = X > 0.3
+    x = T.tensor("bool", (N, N, N))
+    for found, wanted in zip(x.nonzero(), a.nonzero(), strict=True):
+        np.testing.assert_array_equal(found.eval({x: a}), wanted)
+    check_function(lambda x: T.nonzero(x, return_matrix=True), np.array(a.nonzero()), a)
+    check_function(T.flatnonzero, np.flatnonzero(a), a)
+    check_function(T.nonzero_values, X[X != 0], X)
+    check_function(T.flatnonzero, [0], np.float32(3))
+    with pytest.raises(ShapeError, match="nonzero: a scalar has no axes"):
+        T.nonzero(T.scalar())
+
+
+def test_compress():
+    c = np.array([0, 1, 1, 0])
+    check_function(lambda c, x: T.compress(c, x, axis=0), np.compress(c, X, axis=0), c, X)
+    check_function(lambda c, x: T.compress(c, x), np.compress(c, X), c, X)
+    with pytest.raises(ShapeError, match="the condition must be a vector"):
+        T.compress(T.matrix(), T.matrix())
+
+
+def test_choose():
+    a, c = np.array([[0, 1, 2], [2, 0, 1]]), np.arange(18).reshape(3, 2, 3)
+    check_function(T.choose, np.choose(a, c), a, c)
+    check_function(T.choose, np.choose(a[0], c), a[0], c)
+    check_function(T.choose, np.choose(a, c[:, 0, 0]), a, c[:, 0, 0])
+    check_function(lambda a, c: T.choose(a * 5 - 4, c, mode="wrap"), np.choose(a * 5 - 4, c, mode="wrap"), a, c)
+    check_function(lambda a, c: T.choose(a * 5 - 4, c, mode="clip"), np.choose(a * 5 - 4, c, mode="clip"), a, c)
+    found = T.choose(T.constant(a), [T.constant(c[0]), 7, T.constant(c[2, :1])])
+    np.testing.assert_array_equal(found.eval(), np.choose(a, [c[0], 7, c[2, :1]]))
+    check_derivatives(lambda x: T.choose([[0, 1]], [x ** 2, x]), X[0, :2, :2])
+
+
+@pytest.mark.parametrize("offset", [0, 1, -2, 9, -9])
+def test_diagonals(offset):
+    check_function(lambda x: T.diagonal(x, offset), X.diagonal(offset), X)
+    check_function(lambda x: T.diagonal(x, offset, -1, 0), X.diagonal(offset, -1, 0), X)
+    check_function(lambda x: T.diag(x, offset), np.diag(X[0], offset), X[0])
+    check_function(lambda x: T.diag(x, offset), np.diag(X[0, 0], offset), X[0, 0])
+    np.testing.assert_allclose(T.trace(T.constant(X), offset).eval(), np.trace(X, offset))
+    check_derivatives(lambda x: T.diagonal(x ** 2, offset), X)
+    check_derivatives(lambda x: T.diag(x ** 2, offset), X[0, 0])
+
+
+def test_diagonals_refuse():
+    n = T.Dim("n")
+    assert T.tensor("float64", (n, n)).diagonal().type.shape == (n,)
+    assert T.tensor("float64", (4, 2)).diagonal(-1).type.shape == (2,)
+    for bad, says in [(lambda: T.diagonal(T.vector()), "two dimensions or more"),
+                      (lambda: T.diagonal(T.matrix(), 0, 1, -1), "axis1 and axis2 are both 1"),
+                      (lambda: T.diagonal(T.matrix(), axis1=2), "axis1 2 is out of range"),
+                      (lambda: T.diag(T.tensor3()), "a vector or a matrix")]:
+        with pytest.raises(ShapeError, match=says):
+            bad()
+
+
+def test_one_hot():
+    y = T.bvector()
+    found = T.to_one_hot(y, 4)
+    assert found.dtype == "float64" and found.type.shape == (None, 4)
+    np.testing.assert_array_equal(found.eval({y: [3, 0]}), np.eye(4)[[3, 0]])
+    assert T.to_one_hot(y, T.lscalar(), dtype="int32").dtype == "int32"
+    with pytest.raises(ShapeError, match="a vector of integers"):
+        T.to_one_hot(T.dvector(), 3)
