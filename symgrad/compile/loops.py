@@ -26,8 +26,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from symgrad.compile.kernel import (Affine, Apply, Axis, Index, Lit, Load, Size, affine_text, cell,
-                                    number, substitute, text, type_name, walk)
+from symgrad.compile.kernel import (Affine, Apply, Axis, Index, Lit, Load, Size, affine_text, number,
+                                    open_ended, substitute, text, type_name, walk)
 
 WINDOW = 64  # how many jobs that must wait are looked past for one that may share a loop
 
@@ -152,7 +152,7 @@ class _Nester:
             if s.combine and s.start is None and s.over and not s.onto:
                 body.append(Nonempty(s.node.op.name if s.node else s.combine, self.lengths(s.at),
                                      tuple([self.length[x] for x in s.over]), s.node))
-        body += self.write(tree, [])
+        body += self.write(tree, [], frozenset())
         return Nest(k.name, k.params, k.results, k.lengths, tuple(self.buffers), body)
 
     def lengths(self, at):
@@ -169,10 +169,16 @@ class _Nester:
                 if not s.onto:
                     jobs.append(_Job(s, "start", tuple(outer)))
                 loop = tuple(sorted([*outer, *s.over], key=self.rank.__getitem__))
+                if not self.in_order(s.over):  # argmax and argmin must meet the first of equals first
+                    loop = (*outer, *s.over)
                 jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
             else:
                 jobs.append(_Job(s, "set", tuple(outer), reads))
         return jobs
+
+    def in_order(self, letters):
+        ranks = [self.rank[x] for x in letters]
+        return ranks == sorted(ranks)
 
     def reads(self, stage):
         """(target, at) for what a stage reads of stored stages, also through names."""
@@ -290,47 +296,219 @@ class _Nester:
         self.buffers.append(Buffer(name, dtype, lengths))
         return Load(name, (), dtype), left
 
-    def another(self, name):
-        """A name nobody else has."""
-        while name in self.names:
-            self.extra[name] = self.extra.get(name, 0) + 1
-            name = f"{name}_{self.extra[name]}"
-        self.names.add(name)
-        return name
-
     # -- jobs to statements
 
-    def write(self, tree, frames):
-        """Statements for jobs and loops; `frames`: the bodies around this one, outermost first."""
-        frame = _Frame(tree, self)
-        frames = [*frames, frame]
+    def write(self, tree, outside, bound):
+        """Statements for jobs and loops inside the loops over `bound`; `outside`: their frames."""
+        frame = _Frame(bound, self.tally(tree))
+        frames = [*outside, frame]
         for item in tree:
             if type(item) is _Loop:
-                letter = item.letter
-                self.length_of = self.length[letter]
-                body = self.write(item.body, [*frames[:-1], frame.inside(letter)])
-                frame.out.append(For(letter, self.length[letter], body))
+                body = self.write(item.body, frames, bound | {item.letter})
+                frame.out.append(For(item.letter, self.length[item.letter], body))
             else:
-                self.statement(item, frames)
+                frame.out.extend(self.statement(item, frames))
         return frame.out
 
+    def tally(self, tree):
+        """How often the jobs of a body read each name at each index."""
+        counts = {}
+        stack = [j.stage.expr for j in tree if type(j) is _Job and j.what != "start"]
+        while stack:
+            for e in walk(stack.pop()):
+                if type(e) is Load and e.source in self.inline:
+                    key = e.source, e.at
+                    counts[key] = counts.get(key, 0) + 1
+                    if counts[key] == 1:
+                        stack.append(self.expanded(e))
+        return counts
+
     def statement(self, job, frames):
-        s = job.stage
-        target = self.cell(s.target, s.at, s.dtype, frames, self.homes)
-        out = frames[-1].out
+        s, arg = job.stage, job.stage.combine in ("argmax", "argmin")
+        target = self.cell(self.homes.get(s.target), s.target, s.at, s.dtype, frames)
+        best = self.cell(self.best[s.target], None, s.at, None, frames) if arg else None
         if job.what == "start":
-            if s.combine in ("argmax", "argmin"):
-                best = self.cell(s.target, s.at, s.expr.dtype, frames, self.best)
-                out.append(Assign(target, Lit(0, s.dtype)))
-                out.append(Assign(best, extreme(s.combine, s.expr.dtype)))
-            else:
-                out.append(Assign(target, s.start or extreme(s.combine, s.dtype)))
-            return
+            if arg:
+                return Assign(target, Lit(0, s.dtype)), Assign(best, extreme(s.combine, best.dtype))
+            return (Assign(target, s.start or extreme(s.combine, s.dtype)),)
         expr = self.convert(s.expr, frames)
         if job.what == "set":
-            out.append(Assign(target, expr))
-        elif s.combine in ("argmax", "argmin"):
-            best = self.cell(s.target, s.at, s.expr.dtype, frames, self.best)
-            out.append(Fold(target, s.combine, expr, s.order, best, self.flat(s.over)))
+            return (Assign(target, expr),)
+        return (Fold(target, s.combine, expr, s.order, best, self.flat(s.over) if arg else None),)
+
+    def flat(self, over):
+        """The place of an element among those that are reduced, in row-major order."""
+        total = Axis(over[0])
+        for letter in over[1:]:
+            n = self.length[letter]
+            n = Lit(n, "int64") if isinstance(n, int) else Size(n)
+            row = Apply("mul", (total, n), "int64")
+            total = Apply("add", (row, Axis(letter)), "int64")
+        return total
+
+    def cell(self, home, array, at, dtype, frames):
+        """Where a value is: a local, a cell of its buffer, or of an array."""
+        if home is None:
+            return Load(array, tuple([self.convert(a, frames) for a in at]), dtype)
+        what, left = home
+        if left is None:
+            return what
+        return Load(what.source, tuple([self.convert(at[k], frames) for k in left]), what.dtype)
+
+    def convert(self, e, frames):
+        """An expression with names put in, stages read where they live, and indices computed."""
+        kind = type(e)
+        if kind is Apply:
+            return Apply(e.row, tuple([self.convert(a, frames) for a in e.args]), e.dtype)
+        if kind is Load:
+            if e.source in self.inline:
+                return self.named(e, frames)
+            return self.cell(self.homes.get(e.source), e.source, e.at, e.dtype, frames)
+        if kind is Index:
+            return self.indexed(e, frames)
+        return e
+
+    def named(self, e, frames):
+        """A name: its expression, or a local if this body reads it more than once."""
+        frame, key = frames[-1], (e.source, e.at)
+        if key not in frame.made:
+            expr = self.convert(self.expanded(e), frames)
+            if frame.counts.get(key, 0) < 2:
+                return expr
+            frame.made[key] = self.local(e.source, e.dtype, expr, frame)
+        return frame.made[key]
+
+    def indexed(self, e, frames):
+        """A computed index, as a local of the outermost body that has its letters."""
+        letters = {x.letter for x in walk(e.expr) if type(x) is Axis}
+        letters |= {y for x in walk(e.expr) if type(x) is Affine for _, y in x.terms}
+        letters &= set(self.length)
+        depth = next(k for k, f in enumerate(frames) if letters <= f.bound)
+        frame = frames[depth]
+        if e not in frame.made:
+            inner = self.convert(e.expr, frames[:depth + 1])
+            index = Index(inner, e.length, e.axis, e.op, e.node)
+            frame.made[e] = self.local("at", "int64", index, frame)
+        return frame.made[e]
+
+    def local(self, name, dtype, expr, frame):
+        made = Local(self.another(name), dtype)
+        frame.out.append(Assign(made, expr))
+        return made
+
+    def another(self, name):
+        """This name, or the like, if somebody has it."""
+        for k in itertools.count(self.extra.get(name, 0)):
+            found = f"{name}_{k}" if k else name
+            if found not in self.names:
+                self.extra[name] = k
+                self.names.add(found)
+                return found
+
+
+class _Frame:
+    """A body being written: its letters, its statements, and locals made for it."""
+
+    __slots__ = ("bound", "counts", "made", "out")
+
+    def __init__(self, bound, counts):
+        self.bound, self.counts, self.made, self.out = bound, counts, {}, []
+
+
+def extreme(combine, dtype):
+    """What every value replaces or leaves as it is: where a reduction starts."""
+    if combine in ("sum", "or"):
+        value = 0
+    elif combine in ("prod", "and"):
+        value = 1
+    elif dtype == "bool":
+        value = combine in ("min", "argmin")
+    elif np.dtype(dtype).kind == "f":
+        value = float("-inf" if combine in ("max", "argmax") else "inf")
+    else:
+        info = np.iinfo(dtype)
+        value = info.min if combine in ("max", "argmax") else info.max
+    return Lit(np.asarray(value).astype(dtype).item(), dtype)
+
+
+# -- text
+
+
+def show(nest, typed=False):
+    """The nest as a Python function; `typed`: such that NumPy's scalars compute it bit for bit."""
+    arrays = ", ".join([*[p.name for p in nest.params], *[r.name for r in nest.results]])
+    lengths = ", ".join([str(d) for d in nest.lengths])
+    lines = [f"def {nest.name}({arrays}{', *, ' + lengths if lengths else ''}):"]
+    lines += [f"    {b.name} = empty({_tuple(b.lengths)}, {b.dtype!r})" for b in nest.buffers]
+    stack = [(s, 1) for s in reversed(nest.body)]
+    while stack:
+        s, level = stack.pop()
+        if type(s) is For:
+            line = f"for {s.letter} in range({s.length}):"
+            stack += [(inner, level + 1) for inner in reversed(s.body)]
         else:
-            out.append(Fold(target, s.combine, expr, s.order))
+            line = _line(s, _typed if typed else _plain, typed)
+        lines.append("    " * level + line)
+    return "\n".join(lines)
+
+
+def _tuple(items):
+    return f"({', '.join([str(i) for i in items])}{',' * (len(items) == 1)})"
+
+
+def _line(s, leaf, typed):
+    if type(s) is Nonempty:
+        return f"nonempty({s.op!r}, {_tuple(s.lengths)}, {_tuple(s.over)})"
+    target, value = _target(s.cell), text(s.expr, leaf, typed)
+    if type(s) is Assign:
+        return f"{target} = {value}"
+    if s.combine in ("sum", "prod"):
+        return f"{target} {'+' if s.combine == 'sum' else '*'}= {value}"
+    if s.combine in ("max", "min"):
+        return f"{target} = {s.combine}({target}, {value})"
+    if s.combine in ("and", "or"):
+        return f"{target} = {target} {s.combine} {f'({value})' if open_ended(s.expr) else value}"
+    best = _target(s.best)
+    index = text(s.index, leaf, typed)
+    return f"{target}, {best} = {s.combine}({target}, {best}, {value}, {index})"
+
+
+def _target(c):
+    return c.name if type(c) is Local else f"{c.source}[{','.join(map(_at, c.at)) or '()'}]"
+
+
+def _at(a):
+    """An index inside brackets: plain whole numbers."""
+    if type(a) is Axis:
+        return a.letter
+    if type(a) is Local:
+        return a.name
+    return affine_text(a, str) if type(a) is Affine else str(a)
+
+
+def _plain(e):
+    kind = type(e)
+    if kind is Lit:
+        return number(e)
+    if kind is Index:
+        inner = text(e.expr, _plain)
+        if e.length is None:
+            return inner
+        return f"index({inner}, {e.length})"
+    if kind is Local or kind is Load:
+        return _target(e)
+    return str(e.length) if kind is Size else _at(e)
+
+
+def _typed(e):
+    kind = type(e)
+    if kind is Lit:
+        return f"{type_name(e.dtype)}({number(e)})"
+    if kind is Index:
+        inner = text(e.expr, _typed, True)
+        if e.length is None:
+            return inner
+        return f"index({inner}, {e.length}, {e.axis}, {e.op!r})"
+    if kind is Local or kind is Load:
+        return _target(e)
+    return f"int64({e.length if kind is Size else _at(e)})"

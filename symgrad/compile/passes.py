@@ -27,7 +27,7 @@ class Pass(NamedTuple):
     doc: str
     rules: RuleSet | None = None
     run: object = None  # (outputs, pool, log, off) -> outputs
-    names: tuple = ()  # rules of a `run` pass, for switching off
+    kinds: dict = {}  # name -> kind of the forms of a `run` pass  # noqa: RUF012
     required: bool = False
 
 
@@ -44,13 +44,14 @@ _expand.by_op = _Composites()
 
 PIPELINE = (
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
-    Pass("collect", "sums and products in one normal form", collect.RULES),
+    Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
-    Pass("blas", "products with scaling and addition in one call", run=blas.run, names=blas.NAMES),
+    Pass("blas", "products with scaling and addition in one call", run=blas.run,
+         kinds=blas.KINDS),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),
@@ -103,7 +104,7 @@ def _parse(text):
             chosen = BY_NAME.get(name)
             if chosen is None:
                 raise UnknownName(f"no pass {name!r} in passes={text!r}: {near(name, BY_NAME)}")
-            known = [r.name for r in chosen.rules.rules] if chosen.rules else list(chosen.names)
+            known = [r.name for r in chosen.rules.rules] if chosen.rules else list(chosen.kinds)
             if rule and rule not in known:
                 raise UnknownName(f"pass {name} has no rule {rule!r}: {near(rule, known or ['none'])}")
             if not rule and chosen.required and word[0] == "-":
@@ -138,7 +139,7 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
         if chosen.rules is not None:
             outputs = rewrite(outputs, selection.rules(chosen), pool, log)
         else:
-            off = {r for p, r in selection.rules_off if p == name}
+            off = {r for r, kind in chosen.kinds.items() if kind not in selection.kinds or (name, r) in selection.rules_off}
             outputs = chosen.run(outputs, pool, log, off)
         if rows is not None:
             rows.append(Row(name, time.perf_counter() - start, len(toposort(before)), len(toposort(outputs)),

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from symgrad import node
 from symgrad.op import Op, explained
-from symgrad.ops import (axes, control, index, keys, lengths, linalg, logic, math, nn, reduce, rows, scatter, select, shape,
-                         source, trig)
+from symgrad.ops import (
+    axes,
+    control,
+    cumulative,
+    index,
+    join,
+    keys,
+    lengths,
+    linalg,
+    logic,
+    math,
+    nn,
+    reduce,
+    rows,
+    scatter,
+    select,
+    shape,
+    source,
+    stats,
+    trig,
+)
 
-MODULES = (logic, math, trig, lengths, shape, axes, source, reduce, index, keys, scatter, select, linalg, nn, control, rows)
+MODULES = (logic, math, trig, lengths, shape, axes, source, join, cumulative, reduce, stats, index,
+           keys, scatter, select, linalg, nn, control, rows)
 
 
 def collect(*modules):

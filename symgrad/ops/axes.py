@@ -182,6 +182,6 @@ def broadcast_arrays(*tensors):
     return [broadcast_to.of(t, *target) for t in tensors]
 
 
-FUNCTIONS = (dimshuffle, swapaxes, moveaxis, flatten, ravel, expand_dims, shape_padleft, shape_padright,
-             shape_padaxis, atleast_1d, atleast_2d, atleast_3d, addbroadcast, patternbroadcast,
-             broadcast_arrays)
+FUNCTIONS = (dimshuffle, swapaxes, moveaxis, flatten, ravel, expand_dims, shape_padleft,
+             shape_padright, shape_padaxis, atleast_1d, atleast_2d, atleast_3d, addbroadcast,
+             patternbroadcast, broadcast_arrays)

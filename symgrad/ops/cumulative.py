@@ -1,4 +1,4 @@
-"""Running sums and products along an axis, and the recurrence that their derivatives are made of."""
+"""Running sums and products along an axis, and the recurrence that is their derivative."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ def getitem(x, key):
     fancy = any(isinstance(item, Node) and item.type.ndim for item in items)
     idx, inputs, plan = [], [], []
     for item in items:
-        if item is None:
-            plan.append(None)
+        if item is None or item is Ellipsis:
+            plan.append(item)
         elif isinstance(item, Slice):
             plan.append(("x", len(idx)))
             idx.append(Slice(*["@" if isinstance(p, Node) else p for p in item]))
@@ -135,7 +135,7 @@ def is_mask(item):
 
 
 def spread_out(x, items):
-    """The items with the ellipsis (or the end, where nothing is written) filled up."""
+    """The items with the axes that the ellipsis (or the end) stands for written out after it."""
     dots = [k for k, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
         raise refuse("only one '...' can stand in an index", x)
@@ -144,8 +144,8 @@ def spread_out(x, items):
     ndim = x.type.ndim
     if used > ndim:
         raise refuse(f"too many indices: {used} for {ndim} dimension{'s' * (ndim != 1)}", x)
-    at = dots[0] if dots else len(items)
-    return [*items[:at], *[FULL] * (ndim - used), *items[at + 1:]]
+    at = dots[0] + 1 if dots else len(items)
+    return [*items[:at], *[FULL] * (ndim - used), *items[at:]]
 
 
 # -- index arrays
@@ -186,14 +186,14 @@ def mask_indices(x, mask, axis):
 
 def arrange(y, plan):
     """The axes of a raw result where `plan` wants them: it has the axes of x that were kept, None
-    for a new axis, and ``"#"`` where an index array stood."""
+    for a new axis, ``"#"`` where an index array stood, and the ellipsis."""
     idx = y.attrs[0]
     width = y.type.ndim - sum(isinstance(entry, Slice) for entry in idx)
     marks = [k for k, p in enumerate(plan) if p == "#"]
-    wanted = [p for p in plan if p != "#"]
-    if marks:  # a new axis between arrays separates them, too
+    wanted = [p for p in plan if p != "#" and p is not Ellipsis]
+    if marks:  # a new axis or an ellipsis between arrays separates them, too
         together = marks[-1] - marks[0] + 1 == len(marks)
-        at = marks[0] if together else 0
+        at = marks[0] - (Ellipsis in plan[:marks[0]]) if together else 0
         wanted[at:at] = [("#", d) for d in range(width)]
     have = layout(idx, width)
     order = tuple([have.index(p) for p in wanted if p is not None])

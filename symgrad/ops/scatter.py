@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad import origin
 from symgrad.errors import DtypeError, IndexingError, ShapeError
 from symgrad.families import define
 from symgrad.node import CONST, TABLE, as_node
-from symgrad.op import cast_node, explain
+from symgrad.op import cast_node
 from symgrad.ops.axes import addbroadcast
 from symgrad.ops.index import (
     FULL,
@@ -211,22 +210,18 @@ def set_subtensor(x, y, inplace=False, tolerate_inplace_aliasing=False):
 def write(target, y, set, name):
     """`set_subtensor` and `inc_subtensor`: peel from the target what stands around the indexing."""
     target = as_node(target)
-    y = as_node(y, weak_for=target.type.dtype)
-    try:
-        y = stretch(y, target)
-        part = target
-        while part.op in UNDO:
-            if y.type.ndim:
-                y = UNDO[part.op](y, part)
-            part = part.inputs[0]
-        if part.op is not subtensor and part.op is not gather:
-            error = IndexingError(f"its first argument must be the result of indexing, as in "
-                                  f"{name}(x[2:4], y); {target!r} is not")
-            error.hint = "to replace all of x, index it with x[...]"
-            raise error
-        return inc_subtensor.of(part.inputs[0], y, *part.inputs[1:], idx=part.attrs[0], set=set)
-    except (IndexingError, ShapeError) as error:
-        raise explain(error, inc_subtensor, [target, y], origin.caller()) from None
+    y = stretch(as_node(y, weak_for=target.type.dtype), target)
+    part = target
+    while part.op in UNDO:
+        if y.type.ndim:
+            y = UNDO[part.op](y, part)
+        part = part.inputs[0]
+    if part.op is not subtensor and part.op is not gather:
+        error = IndexingError(f"its first argument must be the result of indexing, as in "
+                              f"{name}(x[2:4], y); {target!r} is not")
+        error.hint = "to replace all of x, index it with x[...]"
+        raise error
+    return inc_subtensor.of(part.inputs[0], y, *part.inputs[1:], idx=part.attrs[0], set=set)
 
 
 def stretch(y, target):

@@ -103,7 +103,7 @@ def zeros_like(a, dtype=None, opt=False):
 
 
 def ones_like(a, dtype=None, opt=False):
-    """Ones of the shape of `a`, and of its dtype by default (``np.ones_like``); see `zeros_like`."""
+    """Ones of the shape of `a`, of its dtype by default (``np.ones_like``); see `zeros_like`."""
     return full_like(a, 1, dtype)
 
 

@@ -3,3 +3,6 @@ NAMES = ()
 
 def run(outputs, pool, log, off=()):
     return outputs
+
+
+KINDS = {}

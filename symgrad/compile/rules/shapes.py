@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, ruleset
+from symgrad.compile.pattern import exact, rounding, rule_on, ruleset
 from symgrad.compile.rules.canonicalise import SIGNS
-from symgrad.compile.rules.common import given, mat, measure, num, real, sizes, spread, var, vec
+from symgrad.compile.rules.views import RULES as VIEWS
+from symgrad.compile.rules.common import given, mat, num, sizes, spread, var, vec
+from symgrad.derive import expansion
 from symgrad.node import CONST, constant
-from symgrad.ops import OPS
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length
+from symgrad.op import cast_node
 from symgrad.ops.logic import cast
-from symgrad.ops.math import add, exp, mul, neg, sub, true_div
+from symgrad.ops.math import add, mul, neg, sub, true_div
 from symgrad.ops.reduce import all_, any_, max_, min_, prod, sum_
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
 from symgrad.ops.source import arange
+from symgrad.ops.stats import mean
 
-x, y, z, i = holes("x y z i")
-a, b = holes("a b")
 FOLDS = (sum_, prod, max_, min_, any_, all_)  # reductions that may be done axis by axis
 
 # -- parts
@@ -131,11 +132,6 @@ def counts(n, d):
 
 # -- writing
 
-WRITES = (
-    rule("write_nothing", inc_subtensor.of(x, y), x, None) if False else None,
-)
-
-
 @rule_on("idle_write", inc_subtensor, kind=rounding, samples=lambda: [
     inc_subtensor.of(mat(), 0.0, idx=(0, FULL)), inc_subtensor.of(mat(), 0.0, vec("int64"), idx=("#", FULL)),
     given(mat(), lambda m: inc_subtensor.of(m, mat(), idx=(FULL, FULL), set=True)), inc_subtensor.of(mat(), mat(), idx=(FULL, FULL)),
@@ -161,7 +157,7 @@ def READ_OF_WRITE(node, pool):  # noqa: N802
         return None
     base, part = written.inputs[:2]
     if written.attrs[1]:
-        return spread(part, node, node)if part.type.ndim else None
+        return spread(part, node, *node.inputs)
     return add.of(subtensor.of(base, *node.inputs[1:], idx=node.attrs[0]), part)
 
 
@@ -228,8 +224,7 @@ def FOLD_OF_MOVED(node, pool):  # noqa: N802
 
 @rule_on("fold_of_stretched", sum_, max_, min_, any_, all_, kind=rounding, samples=lambda: [
     given(mat(), lambda m: sum_.of(broadcast_to.of(num(), *sizes(m)), axis=(0,))),
-    given(mat(), lambda m: sum_.of(broadcast_to.of(vec(), *[length.of(m, axis=0), length.of(vec(), axis=0)][:1], 3), axis=(0,)))
-    if False else sum_.of(broadcast_to.of(var("float64", 3), 4, 3), axis=(0, 1)),
+    sum_.of(broadcast_to.of(var("float64", 3), 4, 3), axis=(0, 1)),
     max_.of(broadcast_to.of(num(), 3, 4), axis=(0, 1)), sum_.of(broadcast_to.of(num("int64"), 3, 4), axis=(0,))])
 def FOLD_OF_STRETCHED(node, pool):  # noqa: N802
     """The sum along an axis that was stretched is a product with its length."""
@@ -250,7 +245,7 @@ def FOLD_OF_STRETCHED(node, pool):  # noqa: N802
         count = constant(np.asarray(1, "int64"))
         for n in [wide.inputs[1 + k] for k in thin]:
             count = n if count.op is CONST and count.data == 1 else count * n
-        value = mul.of(value, cast.of(count, dtype=value.type.dtype) if value.type.dtype != "int64" else count)
+        value = mul.of(value, cast_node(count, value.type.dtype))
     if kept:
         value = broadcast_to.of(value, *[wide.inputs[1 + k] for k in kept])
     rest = tuple([kept.index(k) for k in axes if k not in thin])
@@ -310,3 +305,13 @@ def NEG_THROUGH_VIEW(node, pool):  # noqa: N802
         return None
     moved = pool.make(node.op, (inner.inputs[0], *node.inputs[1:]), node.attrs, node.origin, node.type)
     return pool.make(neg, (moved,), (), node.origin)
+
+
+@rule_on("mean", mean, kind=exact, samples=lambda: [mean.of(mat(), axis=(0,))])
+def MEAN(node, pool):  # noqa: N802
+    """A mean is a sum over a count."""
+    return expansion(node)
+
+RULES = ruleset("shapes", WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, IDLE_WRITE, READ_OF_WRITE,
+                WRITE_OVER_WRITE, MEAN, FOLD_OF_NOTHING, FOLD_OF_FOLD, FOLD_OF_MOVED, FOLD_OF_STRETCHED, SUM_OF_SCALED,
+                SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW, *SIGNS, *VIEWS)

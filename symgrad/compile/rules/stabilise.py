@@ -12,9 +12,11 @@ from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.logic import relu
 from symgrad.ops.math import (abs_, exp, expm1, log, log1p, logaddexp, neg, sigmoid, softplus, sqr, sqrt)
 from symgrad.ops.nn import log_softmax, sigmoid_binary_crossentropy, softmax
-from symgrad.ops.reduce import logsumexp, max_, sum_
+from symgrad.ops.reduce import max_, sum_
+from symgrad.ops.stats import logsumexp
 from symgrad.ops.scatter import pick
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.stats import logsumexp
 
 x, y, z, h, s, m, t = holes("x y z h s m t")
 a, b = holes("a b")  # stand for axes

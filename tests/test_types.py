@@ -1,0 +1,189 @@
+"""Dtypes, promotion, autocast, shapes: symgrad/types.py against NumPy and Theano 1.0.5."""
+
+import copy
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+
+from symgrad.config import options
+from symgrad.errors import DtypeError, ShapeError
+from symgrad.types import (
+    DTYPES,
+    Dim,
+    Type,
+    autocast,
+    broadcast,
+    is_discrete,
+    is_float,
+    join_lengths,
+    kind_of,
+    named_dtype,
+    plain_axes,
+    plain_axis,
+    promote,
+    real_of,
+    to_float,
+    wider_int,
+)
+
+# -- dtypes
+
+
+@pytest.mark.parametrize("a, b", itertools.product(DTYPES, DTYPES))
+def test_promotion_is_numpys(a, b):
+    assert promote(a, b) == np.promote_types(a, b).name == promote(b, a)
+
+
+def test_promotion_of_several():
+    assert promote("int8", "uint8", "float16") == "float32" == np.result_type("i1", "u1", "f2").name
+    assert promote("int8") == "int8"
+
+
+@pytest.mark.parametrize("spelling, name", [
+    ("float32", "float32"), (np.float32, "float32"), (np.dtype("f4"), "float32"), ("f4", "float32"),
+    (float, "float64"), (int, "int64"), ("int", "int64"), (bool, "bool"), (np.bool_, "bool"),
+    (complex, "complex128"), (">f8", "float64"), ("uint16", "uint16"), ("floatX", "float64")])
+def test_any_spelling_of_a_dtype(spelling, name):
+    assert named_dtype(spelling) == name
+
+
+def test_floatx_follows_the_option():
+    with options(floatX="float32"):
+        assert named_dtype("floatX") == "float32"
+    assert named_dtype("floatX") == "float64"
+
+
+@pytest.mark.parametrize("bad, words", [
+    ("flaot32", "unknown dtype 'flaot32': did you mean float32"), ("U5", "not supported"),
+    (object, "dtype object is not supported"), ("datetime64[s]", "not supported")])
+def test_unknown_dtypes(bad, words):
+    with pytest.raises(DtypeError, match=words):
+        named_dtype(bad)
+
+
+def test_kinds():
+    assert [kind_of(d) for d in ("bool", "int8", "uint8", "float16", "complex64")] == list("biufc")
+    assert [d for d in DTYPES if is_float(d)] == [d for d in DTYPES if not is_discrete(d)]
+    assert real_of("complex64") == "float32" and real_of("int8") == "int8"
+
+
+@pytest.mark.parametrize("dtype, want", [
+    ("bool", "float32"), ("int8", "float32"), ("uint16", "float32"), ("int32", "float64"),
+    ("uint64", "float64"), ("float16", "float16"), ("complex64", "complex64")])
+def test_upgrade_to_float_is_theanos(dtype, want):
+    assert to_float(dtype) == want
+
+
+def test_wide_integers_of_reductions():
+    """B5: sums of bools and integers are int64."""
+    assert [wider_int(d) for d in ("bool", "int8", "uint8", "uint32", "float16")] == [
+        "int64", "int64", "uint64", "uint64", "float16"]
+
+
+# -- autocast (B4)
+
+
+@pytest.mark.parametrize("value, dtype", [
+    (0, "int8"), (127, "int8"), (128, "int16"), (-128, "int8"), (-129, "int16"), (32768, "int32"),
+    (2**31, "int64"), (2**63, "uint64"), (True, "bool"), (0.5, "float32"), (0.1, "float64"),
+    (1e300, "float64"), (1e-320, "float64"), (float("inf"), "float32"), (float("nan"), "float32"),
+    (1j, "complex128"), (np.float64(0.5), "float64"), (np.int16(3), "int16"),
+    (np.zeros(2, "float32"), "float32"), (np.zeros(2, ">f8"), "float64"), ([1, 2], "int64")])
+def test_autocast_of_python_numbers(value, dtype):
+    array = autocast(value)
+    assert array.dtype.name == dtype
+    np.testing.assert_array_equal(array, value)
+
+
+def test_autocast_follows_floatx():
+    with options(floatX="float32"):
+        assert autocast(0.1).dtype == "float32" and autocast(1e300).dtype == "float32"
+    with options(floatX="float16"):
+        assert autocast(0.1).dtype == "float16"
+
+
+def test_weak_numbers_take_the_dtype_they_meet():
+    assert autocast(0.1, "float32").dtype == "float32" and autocast(3, "float16").dtype == "float16"
+    assert autocast(300, "complex64").dtype == "complex64" and autocast(0.5, "int8").dtype == "float32"
+    assert autocast(1j, "complex64").dtype == "complex64"
+
+
+def test_what_cannot_be_a_tensor():
+    with pytest.raises(DtypeError, match="does not fit any integer dtype"):
+        autocast(2**64)
+    with pytest.raises(DtypeError, match="cannot make a tensor of str 'a'"):
+        autocast("a")
+    with pytest.raises(DtypeError, match="object"):
+        autocast([object()])
+
+
+def test_longdouble_is_narrowed():
+    assert autocast(np.longdouble(1)).dtype == "float64"
+
+
+# -- types
+
+
+def test_types_are_interned():
+    n = Dim("n")
+    assert Type("float32", (3, None)) is Type("float32", (3, None))
+    assert Type("float32", (n, 2)) is Type("float32", (n, 2))
+    assert Type("float32", (n,)) is not Type("float32", (Dim("n"),))
+    assert Type("float32", (3,)) is not Type("float64", (3,))
+
+
+def test_types_survive_copies_and_pickles():
+    n = Dim("n")
+    t = Type("int8", (n, None, 3))
+    assert copy.copy(t) is copy.deepcopy(t) is t
+    assert pickle.loads(pickle.dumps(Type("int8", (2, None)))) is Type("int8", (2, None))
+    a, b = pickle.loads(pickle.dumps((t, Type("int64", (n,)))))
+    assert a.shape[0] is b.shape[0] and repr(a) == "i8[n,?,3]"
+
+
+def test_what_a_type_says():
+    t = Type("float64", (1, None, 3))
+    assert t.broadcastable == (True, False, False) and t.ndim == 3 and repr(t) == "f64[1,?,3]"
+    assert t.with_dtype("bool").shape == t.shape and t.with_shape([2]).shape == (2,)
+    with pytest.raises(DtypeError, match="unknown dtype 'real'"):
+        Type("real", ())
+
+
+# -- shapes
+
+
+@pytest.mark.parametrize("shapes, want", [
+    ([(3, 1), (1, 4)], (3, 4)), ([(), (2,)], (2,)), ([(5, 3), (3,)], (5, 3)), ([()], ()), ([], ()),
+    ([(1,), (1,)], (1,)), ([(0,), (1,)], (0,)), ([(None,), (1,)], (None,)), ([(None,), (3,)], (3,)),
+    ([(3, 1), (None,)], (3, None)), ([(2, 1, 3), (4, 1), (1,)], (2, 4, 3))])
+def test_broadcasting(shapes, want):
+    assert broadcast(shapes) == want == broadcast(shapes[::-1])
+
+
+def test_named_lengths_broadcast():
+    n, m = Dim("n"), Dim("m")
+    assert broadcast([(n,), (1,)]) == (n,) and broadcast([(n,), (3,)]) == (3,)
+    assert broadcast([(n,), (m,)])[0] in (n, m) and broadcast([(n,), (None,)]) == (n,)
+
+
+def test_lengths_that_clash():
+    with pytest.raises(ShapeError, match="lengths 3 and 4 differ"):
+        broadcast([(4,), (3,)])
+    with pytest.raises(ShapeError):
+        join_lengths(0, 1)
+    assert join_lengths(None, 3) == 3 == join_lengths(3, None)
+
+
+def test_axes():
+    assert plain_axis(-1, 3) == 2 == plain_axis(np.int8(2), 3)
+    assert plain_axes(None, 2) == (0, 1) and plain_axes((-1, 0), 2) == (0, 1) and plain_axes(1, 2) == (1,)
+    with pytest.raises(ShapeError, match="axis 2 is out of range for 2 dimensions"):
+        plain_axis(2, 2)
+    with pytest.raises(ShapeError, match="out of range for 1 dimension$"):
+        plain_axis(-2, 1)
+    with pytest.raises(ShapeError, match="names one axis twice"):
+        plain_axes((0, -2), 2)
+    with pytest.raises(ShapeError, match="must be an int"):
+        plain_axis(1.0, 2)
