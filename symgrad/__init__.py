@@ -26,6 +26,34 @@ from symgrad.types import Dim, Type
 node.Node.eval = interpret.evaluate  # the one method that needs an upper room
 
 __version__ = "0.1.0"
-__all__ = ["Constant", "Dim", "In", "Lop", "Op", "Out", "Rop", "Type", "Variable", "config", "constant", "datasets",
-           "debugprint", "draw", "errors", "families", "function", "grad", "hessian", "hessian_vector", "jacobian",
-           "jvp", "options", "pprint", "shared", "tensor", "to_networkx", "updates", "vjp"]
+__all__ = [
+    "Constant",
+    "Dim",
+    "In",
+    "Lop",
+    "Op",
+    "Out",
+    "Rop",
+    "Type",
+    "Variable",
+    "config",
+    "constant",
+    "datasets",
+    "debugprint",
+    "draw",
+    "errors",
+    "families",
+    "function",
+    "grad",
+    "hessian",
+    "hessian_vector",
+    "jacobian",
+    "jvp",
+    "options",
+    "pprint",
+    "shared",
+    "tensor",
+    "to_networkx",
+    "updates",
+    "vjp",
+]

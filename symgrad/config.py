@@ -1,6 +1,8 @@
-"""Options: ``symgrad.config.floatX`` and its like, from ``SYMGRAD_FLAGS``, ``.symgradrc`` or ``with options(...)``.
+"""Options: ``symgrad.config.floatX`` and its like, from ``SYMGRAD_FLAGS``, ``.symgradrc`` or
+``with options(...)``.
 
-Each option is one row of `OPTIONS`.  Values are read when they are used, so they may be assigned at run time.
+Each option is one row of `OPTIONS`.  Values are read when they are used, so they may be assigned
+at run time.
 """
 
 from __future__ import annotations
@@ -24,19 +26,37 @@ class Option(NamedTuple):
 
 
 OPTIONS = {
-    "floatX": Option("float64", ("float16", "float32", "float64"),
-                     "dtype of T.matrix() and its like, and of Python floats that meet integers"),
+    "floatX": Option(
+        "float64",
+        ("float16", "float32", "float64"),
+        "dtype of T.matrix() and its like, and of Python floats that meet integers",
+    ),
     "backend": Option("auto", None, "what compiled functions run on: auto, numpy, python"),
-    "passes": Option("", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"),
+    "passes": Option(
+        "", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"
+    ),
     "mode": Option("", None, "default of function(mode=): '', 'debug' or a passes string"),
-    "on_unused_input": Option("raise", ("raise", "warn", "ignore"), "default of function(on_unused_input=)"),
-    "strong_zeros": Option(True, None, "gradients of where/switch ignore NaN and infinity of the dead branch"),
+    "on_unused_input": Option(
+        "raise", ("raise", "warn", "ignore"), "default of function(on_unused_input=)"
+    ),
+    "strong_zeros": Option(
+        True, None, "gradients of where/switch ignore NaN and infinity of the dead branch"
+    ),
     "profile": Option(False, None, "default of function(profile=)"),
-    "block_bytes": Option(262144, None, "bytes of one operand that a blocked kernel handles at a time"),
+    "block_bytes": Option(
+        262144, None, "bytes of one operand that a blocked kernel handles at a time"
+    ),
 }
 
 # Theano's names for settings that have no meaning here; old programs assign them.
-_ACCEPTED = {"compute_test_value", "device", "optimizer", "exception_verbosity", "warn_float64", "openmp"}
+_ACCEPTED = {
+    "compute_test_value",
+    "device",
+    "optimizer",
+    "exception_verbosity",
+    "warn_float64",
+    "openmp",
+}
 
 
 class _Quiet:
@@ -79,14 +99,21 @@ class Config:
 
 
 def check(name, value):
-    """The value in the option's own type; raises `UnknownName` for a bad name and ValueError for a bad value."""
+    """The value in the option's own type; raises `UnknownName` for a bad name and ValueError for a
+    bad value."""
     option = OPTIONS.get(name)
     if option is None:
         raise UnknownName(f"config has no option {name!r}: {near(name, OPTIONS)}")
     if isinstance(value, str) and not isinstance(option.default, str):
-        value = value.lower() in ("1", "true", "yes", "on") if isinstance(option.default, bool) else int(value)
+        value = (
+            value.lower() in ("1", "true", "yes", "on")
+            if isinstance(option.default, bool)
+            else int(value)
+        )
     if option.accepts and value not in option.accepts:
-        raise ValueError(f"config.{name}: {value!r} is none of {', '.join(map(repr, option.accepts))}")
+        raise ValueError(
+            f"config.{name}: {value!r} is none of {', '.join(map(repr, option.accepts))}"
+        )
     return value
 
 
@@ -111,7 +138,8 @@ def options(**given):
 
 
 def load(environ=os.environ, home=None):
-    """Read ``.symgradrc`` (section ``[symgrad]``), then ``SYMGRAD_FLAGS=a=b,c=d``, then ``SYMGRAD_<OPTION>``."""
+    """Read ``.symgradrc`` (section ``[symgrad]``), then ``SYMGRAD_FLAGS=a=b,c=d``, then
+    ``SYMGRAD_<OPTION>``."""
     file = Path(home or Path.home()) / ".symgradrc"
     if file.is_file():
         parser = configparser.ConfigParser()

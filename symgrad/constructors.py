@@ -1,4 +1,5 @@
-"""Constructors of input variables: ``scalar`` … ``tensor7``, with dtype prefixes, and ``tensor(dtype, shape)``."""
+"""Constructors of input variables: ``scalar`` … ``tensor7``, with dtype prefixes, and
+``tensor(dtype, shape)``."""
 
 from __future__ import annotations
 
@@ -7,14 +8,34 @@ from symgrad.errors import ArgumentError
 from symgrad.node import variable
 from symgrad.types import Dim, Type, named_dtype
 
-PREFIXES = {"b": "int8", "w": "int16", "i": "int32", "l": "int64", "ub": "uint8", "uw": "uint16", "ui": "uint32",
-            "ul": "uint64", "h": "float16", "f": "float32", "d": "float64", "c": "complex64", "z": "complex128"}
-SHAPES = {"scalar": (), "vector": (None,), "matrix": (None, None), "row": (1, None), "col": (None, 1),
-          **{f"tensor{n}": (None,) * n for n in range(3, 8)}}
+PREFIXES = {
+    "b": "int8",
+    "w": "int16",
+    "i": "int32",
+    "l": "int64",
+    "ub": "uint8",
+    "uw": "uint16",
+    "ui": "uint32",
+    "ul": "uint64",
+    "h": "float16",
+    "f": "float32",
+    "d": "float64",
+    "c": "complex64",
+    "z": "complex128",
+}
+SHAPES = {
+    "scalar": (),
+    "vector": (None,),
+    "matrix": (None, None),
+    "row": (1, None),
+    "col": (None, 1),
+    **{f"tensor{n}": (None,) * n for n in range(3, 8)},
+}
 
 
 def tensor(dtype=None, shape=(), name=None, broadcastable=None):
-    """A new input variable of a dtype (default floatX) and a shape of ints, `Dim` and None (unknown).
+    """A new input variable of a dtype (default floatX) and a shape of ints, `Dim` and None
+    (unknown).
 
     >>> n = Dim("n"); tensor("float32", (n, 784), name="x").type
     f32[n,784]
@@ -26,14 +47,18 @@ def tensor(dtype=None, shape=(), name=None, broadcastable=None):
         given = tuple(1 if b else None for b in given)
     for d in given:
         if not (d is None or isinstance(d, Dim) or (isinstance(d, int) and d >= 0)):
-            raise ArgumentError(f"tensor: a length must be a non-negative int, a Dim or None, not {d!r}")
+            raise ArgumentError(
+                f"tensor: a length must be a non-negative int, a Dim or None, not {d!r}"
+            )
     return variable(Type(named_dtype(dtype or config.floatX), tuple(given)), name)
 
 
 def TensorType(dtype, broadcastable=(), name=None, shape=None):  # noqa: N802  (Theano's name)
     """Theano's type constructor: ``TensorType('float32', (False, True))('x')``."""
     given = broadcastable if shape is None else shape
-    return Type(named_dtype(dtype), tuple(1 if b is True else None if b is False else b for b in given))
+    return Type(
+        named_dtype(dtype), tuple(1 if b is True else None if b is False else b for b in given)
+    )
 
 
 def _maker(name, shape, dtype):
@@ -41,7 +66,9 @@ def _maker(name, shape, dtype):
         return variable(Type(named_dtype(dtype or config.floatX), shape), name)
 
     what = f"{dtype or 'floatX'} variable of shape {str(shape).replace('None', '?')}"
-    make.__doc__ = f"A new input {what}; ``name`` is shown in messages and is its keyword in functions."
+    make.__doc__ = (
+        f"A new input {what}; ``name`` is shown in messages and is its keyword in functions."
+    )
     make.__name__ = make.__qualname__ = name
     return make
 

@@ -53,23 +53,27 @@ class Costs:
         if None in sizes:
             return None
         if kind == "elementwise":
-            return sizes[-1] * self._scalar(node.op, len(node.inputs))
+            return sizes[-1] * self._scalar(node)
         if kind == "reduction":
             return sizes[0]
         if kind == "contract" and len(node.inputs) == 2:
             return _products(sizes, _batch(node, sizes[-1]))
         return sizes[-1]
 
-    def _scalar(self, op, arity):
-        count = self._scalars.get(op)
+    def _scalar(self, node):
+        """How many rows of the scalar vocabulary make one element."""
+        op, key = node.op, (node.op, node.attrs)
+        count = self._scalars.get(key)
         if count is None:
-            count, waiting = 0, [expression(op.scalar, arity)] if op.scalar else []
+            attrs = dict(zip(op.params, node.attrs, strict=True))
+            waiting = [expression(op.scalar, len(node.inputs), **attrs)] if op.scalar else []
+            count = 0
             while waiting:
                 part = waiting.pop()
                 if isinstance(part, Apply):
                     count += 1
                     waiting.extend(part.args)
-            count = self._scalars[op] = max(count, 1)
+            count = self._scalars[key] = max(count, 1)
         return count
 
     def _composite(self, node):

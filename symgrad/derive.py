@@ -1,9 +1,12 @@
-"""Derivatives, both modes: dispatch over the record.  Ops are found by name, so that any op module may use this.
+"""Derivatives, both modes: dispatch over the record.  Ops are found by name, so that any op module
+may use this.
 
-Reverse mode: `vjp` gives the cotangents of one node's inputs, `backward` carries them through a graph.
-Forward mode: `jvp` and `forward`.  A cotangent is a node, or 0 (connected, but no slope), or None (no dependence).
+Reverse mode: `vjp` gives the cotangents of one node's inputs, `backward` carries them through a
+graph. Forward mode: `jvp` and `forward`.  A cotangent is a node, or 0 (connected, but no slope),
+or None (no dependence).
 
-Complex numbers: the cotangent of z is dL/dRe(z) + i dL/dIm(z), the direction of steepest ascent of a real cost.
+Complex numbers: the cotangent of z is dL/dRe(z) + i dL/dIm(z), the direction of steepest ascent of
+a real cost.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 from symgrad import origin
 from symgrad.config import config
 from symgrad.errors import NoDerivative, SymgradError
-from symgrad.node import TABLE, Node, toposort, variable
-from symgrad.op import cast_node, weak_numbers
+from symgrad.node import TABLE, Node, rebuild, toposort, variable
+from symgrad.op import cast_node, remake, weak_numbers
 from symgrad.types import is_complex, is_float
 
 
 def vjp(node, g, strong=False):
-    """Cotangents of a node's inputs from the cotangent `g` of its value, by whichever rule its op carries."""
+    """Cotangents of a node's inputs from the cotangent `g` of its value, by whichever rule its op
+    carries."""
     op = node.op
     with weak_numbers(), origin.made_for(node.origin):
         if op.vjp_rule:
@@ -77,11 +81,12 @@ def expansion(node):
 def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
     """Cotangents of `wrt`, given those of `outputs`.
 
-    Only nodes between `wrt` and the outputs are visited.  Through nodes in `constant` nothing flows.  An entry is a
-    node; zeros if connected without a slope; or None if nothing connects it.
-    `strong` (default ``config.strong_zeros``): below the branch of a ``where``, zero cotangents stay zero whatever
-    they are multiplied with, so a NaN in the branch not taken does not reach the gradient.
-    `closed`: `wrt` are independent even where one is computed from another, and nothing below them is looked at.
+    Only nodes between `wrt` and the outputs are visited.  Through nodes in `constant` nothing
+    flows.  An entry is a node; zeros if connected without a slope; or None if nothing connects it.
+    `strong` (default ``config.strong_zeros``): below the branch of a ``where``, zero cotangents
+    stay zero whatever they are multiplied with, so a NaN in the branch not taken does not reach
+    the gradient. `closed`: `wrt` are independent even where one is computed from another, and
+    nothing below them is looked at.
     """
     strong = config.strong_zeros if strong is None else strong
     order = toposort(outputs, stop=frozenset([*constant, *wrt] if closed else constant))
@@ -105,7 +110,11 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
         if not n.inputs:
             continue
         if g is None:
-            connected.update(i for i, dependent in zip(n.inputs, depends(n), strict=True) if dependent and i in live)
+            connected.update(
+                i
+                for i, dependent in zip(n.inputs, depends(n), strict=True)
+                if dependent and i in live
+            )
             continue
         mask = strong and (n in masked or n.op.masks)
         for x, gx in zip(n.inputs, vjp(n, g, mask), strict=True):
@@ -117,11 +126,15 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
                 if mask and n.op.kind not in ("contract", "opaque"):
                     masked.add(x)
     flow.update((x, total(arrived.pop(x))) for x in dict.fromkeys(wrt) if x in arrived)
-    return [flow.get(x) if flow.get(x) is not None else zeros(x) if x in connected else None for x in wrt]
+    return [
+        flow.get(x) if flow.get(x) is not None else zeros(x) if x in connected else None
+        for x in wrt
+    ]
 
 
 def depends(n):
-    """Which inputs a node's value depends on at all, for connectedness where no cotangent arrives."""
+    """Which inputs a node's value depends on at all, for connectedness where no cotangent
+    arrives."""
     if n.op.slopes:
         with weak_numbers():
             slopes = n.op.slopes(*n.inputs, n, **dict(zip(n.op.params, n.attrs, strict=True)))
@@ -159,7 +172,11 @@ def jvp(node, tangents):
             out = op.jvp_rule(given, node, *inputs, *node.attrs)
         elif op.slopes:
             slopes = op.slopes(*inputs, node, **dict(zip(op.params, node.attrs, strict=True)))
-            parts = [_push(t, s) for t, s in zip(given, slopes, strict=True) if t is not None and s is not None]
+            parts = [
+                _push(t, s)
+                for t, s in zip(given, slopes, strict=True)
+                if t is not None and s is not None
+            ]
             out = total([p for p in parts if p is not None])
         elif op.linear == "jointly":
             moved = [x if not is_float(x.type.dtype) else zeros(x) if t is None else t
@@ -167,10 +184,20 @@ def jvp(node, tangents):
             out = op.of(*moved, **dict(zip(op.params, node.attrs, strict=True)))
         elif op.linear == "each":
             attrs = dict(zip(op.params, node.attrs, strict=True))
-            out = total([op.of(*inputs[:k], t, *inputs[k + 1:], **attrs) for k, t in enumerate(given) if t is not None])
+            out = total(
+                [
+                    op.of(*inputs[:k], t, *inputs[k + 1 :], **attrs)
+                    for k, t in enumerate(given)
+                    if t is not None
+                ]
+            )
         elif op.expand and not op.vjp_rule:
-            out = forward([expansion(node)], [x for x, t in zip(inputs, given, strict=True) if t is not None],
-                          [t for t in given if t is not None], stop=inputs)[0]
+            out = forward(
+                [expansion(node)],
+                [x for x, t in zip(inputs, given, strict=True) if t is not None],
+                [t for t in given if t is not None],
+                stop=inputs,
+            )[0]
         else:
             out = _twice_transposed(node, given)
         if out is None:
@@ -187,13 +214,23 @@ def _push(tangent, slope):
 
 
 def _twice_transposed(node, tangents):
-    """Forward mode from reverse mode alone: the vjp is linear in g, and its transpose is the jvp."""
+    """Forward mode from reverse mode alone: the vjp is linear in g, and its transpose is the
+    jvp."""
     g = variable(node.type)
-    pairs = [(c, t) for c, t in zip(vjp(node, g), tangents, strict=True) if isinstance(c, Node) and t is not None]
+    pairs = [
+        (c, t)
+        for c, t in zip(vjp(node, g), tangents, strict=True)
+        if isinstance(c, Node) and t is not None
+    ]
     if not pairs:
         return None
     below = (node, *node.inputs)
-    return backward([c for c, _ in pairs], [t for _, t in pairs], [g], below, strong=False)[0]
+    out = backward([c for c, _ in pairs], [t for _, t in pairs], [g], below, strong=False)[0]
+    if out is None:
+        return None
+    # g can be left only where its shape is read, and the node has that shape, too
+    ends = {n: n for n in (*below, *[t for _, t in pairs])}
+    return rebuild([out], {g: node, **ends}, remake)[0]
 
 
 def forward(outputs, wrt, tangents, stop=()):
@@ -211,9 +248,11 @@ def forward(outputs, wrt, tangents, stop=()):
 
 
 def spread(x, like):
-    """x stretched to the shape of another node (a no-op where the shapes are known to agree already)."""
+    """x stretched to the shape of another node (a no-op where the shapes are known to agree
+    already)."""
     if x.type.ndim == like.type.ndim and all((a == 1) == (b == 1) for a, b in
                                              zip(x.type.shape, like.type.shape, strict=True)):
         return x
-    return TABLE["broadcast_to"].of(x, *[TABLE["length"](like, axis=i) for i in range(like.type.ndim)])
-
+    return TABLE["broadcast_to"].of(
+        x, *[TABLE["length"](like, axis=i) for i in range(like.type.ndim)]
+    )

@@ -10,7 +10,8 @@ from symgrad.types import is_complex, is_float, real_of
 
 
 class Domain(NamedTuple):
-    """An interval to sample reals from (integers: rounded), points to look at closely, and what to keep away from."""
+    """An interval to sample reals from (integers: rounded), points to look at closely, and what to
+    keep away from."""
 
     low: float
     high: float
@@ -45,8 +46,8 @@ class Domain(NamedTuple):
 
 
 def real(low, high, near=(), avoid=()):
-    """Reals between `low` and `high`; tests also sample at and around the points `near`, never within 0.05 of
-    `avoid` when they check derivatives."""
+    """Reals between `low` and `high`; tests also sample at and around the points `near`, never
+    within 0.05 of `avoid` when they check derivatives."""
     return Domain(low, high, tuple(near), tuple(avoid))
 
 

@@ -1,4 +1,5 @@
-"""Every error class of symgrad.  A class's docstring is its manual page: a failing program and its repair."""
+"""Every error class of symgrad.  A class's docstring is its manual page: a failing program and its
+repair."""
 
 from __future__ import annotations
 
@@ -15,17 +16,19 @@ class ShapeError(SymgradError, ValueError):
     >>> T.dot(T.tensor("float64", (3, 4)), T.tensor("float64", (5, 6)))     # doctest: +SKIP
     ShapeError: dot: inner lengths differ, f64[3,4] and f64[5,6]
 
-    Lengths known when a graph is built are checked there; the others when the function is called.  A length
-    that is unknown when the graph is built never broadcasts: say that it is 1 with ``T.row``, ``T.col``,
-    ``T.tensor(dtype, (1, None))`` or ``x.dimshuffle('x', 0)``.
+    Lengths known when a graph is built are checked there; the others when the function is called. 
+    A length that is unknown when the graph is built never broadcasts: say that it is 1 with
+    ``T.row``, ``T.col``, ``T.tensor(dtype, (1, None))`` or ``x.dimshuffle('x', 0)``.
     """
 
 
 class DtypeError(SymgradError, TypeError):
-    """A dtype that an op does not take, or a value that would lose something when stored in another dtype.
+    """A dtype that an op does not take, or a value that would lose something when stored in
+    another dtype.
 
     >>> f = sg.function([T.fvector("x")], x + 1); f(np.zeros(3))            # doctest: +SKIP
-    DtypeError: x: got float64[3], wants float32[?]; cast the array or pass allow_input_downcast=True
+    DtypeError: x: got float64[3], wants float32[?]; cast the array or pass
+    allow_input_downcast=True
     """
 
 
@@ -36,8 +39,8 @@ class ArgumentError(SymgradError, TypeError):
 class IndexingError(SymgradError, IndexError):
     """An index out of range, or an indexing expression that makes no sense.
 
-    >>> f = sg.function([x, y], x[T.arange(y.shape[0]), y]); f(np.eye(3), [7, 0, 1])   # doctest: +SKIP
-    IndexingError: pick: index 7 is out of range for an axis of length 3
+    >>> f = sg.function([x, y], x[T.arange(y.shape[0]), y]); f(np.eye(3), [7, 0, 1])   # doctest:
+    +SKIP IndexingError: pick: index 7 is out of range for an axis of length 3
     """
 
 
@@ -52,7 +55,8 @@ class DisconnectedInputError(SymgradError, ValueError):
 
 
 class UnusedInputError(SymgradError, ValueError):
-    """An input of ``sg.function`` that no output or update needs; pass ``on_unused_input='ignore'``."""
+    """An input of ``sg.function`` that no output or update needs; pass
+    ``on_unused_input='ignore'``."""
 
 
 class MissingInputError(SymgradError, ValueError):

@@ -1,7 +1,8 @@
-"""The families of ops: decorators that turn a function into an `Op` record, and the dtype rules they use.
+"""The families of ops: decorators that turn a function into an `Op` record, and the dtype rules
+they use.
 
-The function's name, arguments and docstring are the op's, its keyword-only arguments are the attributes, its body is
-the NumPy meaning (for `composite`: the definition in other ops).
+The function's name, arguments and docstring are the op's, its keyword-only arguments are the
+attributes, its body is the NumPy meaning (for `composite`: the definition in other ops).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def logical(*dtypes):
 
 
 def arithmetic(*dtypes):
-    """As `upcast`, but bool counts as int8 (there is no negative, difference or product of truths)."""
+    """As `upcast`, but bool counts as int8 (there is no negative, difference or product of
+    truths)."""
     d = promote(*dtypes)
     d = "int8" if d == "bool" else d
     return (d,) * len(dtypes), d
@@ -93,7 +95,8 @@ def record(kind, function, **row):
 
 
 def define(kind, infer=None, infer_from=None, **row):
-    """Decorator for an op that belongs to no closer family: `kind`, and how its type is inferred."""
+    """Decorator for an op that belongs to no closer family: `kind`, and how its type is
+    inferred."""
     return lambda function: record(kind, function, infer=infer, infer_from=infer_from, **row)
 
 
@@ -108,7 +111,8 @@ def casting(dtype):
 
 
 def aligned(types, *_):
-    """Axes of broadcast operands that must be equally long, as pairs with the first operand that has the axis."""
+    """Axes of broadcast operands that must be equally long, as pairs with the first operand that
+    has the axis."""
     ndim = max(t.ndim for t in types)
     for axis in range(ndim):
         first = None
@@ -121,12 +125,22 @@ def aligned(types, *_):
                     yield first, (k, at)
 
 
-def elementwise(scalar=None, slopes=None, dtype=upcast, domain=anything, masks=False, infer=None, tidy=None,
-                samples=None, **facts):
+def elementwise(
+    scalar=None,
+    slopes=None,
+    dtype=upcast,
+    domain=anything,
+    masks=False,
+    infer=None,
+    tidy=None,
+    samples=None,
+    **facts,
+):
     """Decorator: an op computed element by element on broadcast operands.
 
-    `scalar`: its element in the vocabulary; `slopes`: ``(*inputs, out, **attrs)`` -> partial derivatives (nodes,
-    numbers; 0 = no slope, None = no dependence); `dtype`: a dtype rule; `domain`: one for all inputs or a tuple.
+    `scalar`: its element in the vocabulary; `slopes`: ``(*inputs, out, **attrs)`` -> partial
+    derivatives (nodes, numbers; 0 = no slope, None = no dependence); `dtype`: a dtype rule;
+    `domain`: one for all inputs or a tuple.
     """
 
     def family(function):
@@ -134,8 +148,20 @@ def elementwise(scalar=None, slopes=None, dtype=upcast, domain=anything, masks=F
             _, out = dtype(*[t.dtype for t in types])
             return Type(out, broadcast([t.shape for t in types]))
 
-        return record("elementwise", function, prepare=casting(dtype), infer=infer or infer_type, scalar=scalar,
-                      tidy=tidy, samples=samples, slopes=slopes, same=aligned, domain=domain, masks=masks, facts=facts)
+        return record(
+            "elementwise",
+            function,
+            prepare=casting(dtype),
+            infer=infer or infer_type,
+            scalar=scalar,
+            tidy=tidy,
+            samples=samples,
+            slopes=slopes,
+            same=aligned,
+            domain=domain,
+            masks=masks,
+            facts=facts,
+        )
 
     return family
 
@@ -146,7 +172,9 @@ def reduced(types, axis, *_):
     return t.with_shape([d for i, d in enumerate(t.shape) if i not in axis])
 
 
-def reduction(scalar, identity=None, dtype=None, domain=anything, prepare=None, infer=reduced, **row):
+def reduction(
+    scalar, identity=None, dtype=None, domain=anything, prepare=None, infer=reduced, **row
+):
     """Decorator: an op that combines the elements along ``axis`` (all by default).
 
     `scalar`: the row that combines two; `identity`: its neutral element as a function of the dtype
@@ -191,8 +219,8 @@ def no_out(out):
 
 
 def composite(dtype=floating, infer=None, domain=anything, **row):
-    """Decorator: an op defined by other ops.  Rules may know it by name; the compiler expands it after they had
-    their turn.  Its type is that of its definition unless `infer` says it."""
+    """Decorator: an op defined by other ops.  Rules may know it by name; the compiler expands it
+    after they had their turn.  Its type is that of its definition unless `infer` says it."""
 
     def family(function):
         def infer_type(types, *attrs):

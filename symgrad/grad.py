@@ -1,7 +1,8 @@
 """Derivatives for users: the stable form of the cost, then `derive`.
 
-``grad``, ``Lop`` (vector-Jacobian product), ``Rop``/``jvp`` (Jacobian-vector product), ``jacobian``, ``hessian`` and
-``hessian_vector``.  All return graphs, which can be compiled, printed and differentiated again.
+``grad``, ``Lop`` (vector-Jacobian product), ``Rop``/``jvp`` (Jacobian-vector product),
+``jacobian``, ``hessian`` and ``hessian_vector``.  All return graphs, which can be compiled,
+printed and differentiated again.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from symgrad.types import is_complex, is_float
 
 
 def stable_form(outputs, wrt, passes=None):
-    """`outputs` after the passes canonicalise and stabilise, with `wrt` untouched: what is differentiated.
+    """`outputs` after the passes canonicalise and stabilise, with `wrt` untouched: what is
+    differentiated.
 
-    Differentiating ``log(softmax(x))`` as written divides by probabilities that underflow; the derivative of
-    ``log_softmax(x)``, which it becomes here, does not.
+    Differentiating ``log(softmax(x))`` as written divides by probabilities that underflow; the
+    derivative of ``log_softmax(x)``, which it becomes here, does not.
     """
     wrt = [w for w in wrt if w.op.kind != "leaf"]
     pool, graph = absorb(outputs, expect=False, cut=wrt)
@@ -31,19 +33,33 @@ def stable_form(outputs, wrt, passes=None):
     return export(graph, pool)
 
 
-def grad(cost, wrt, consider_constant=None, disconnected_inputs="raise", add_names=True, known_grads=None,
-         return_disconnected="zero", null_gradients="raise", passes=None, strong_zeros=None):
+def grad(
+    cost,
+    wrt,
+    consider_constant=None,
+    disconnected_inputs="raise",
+    add_names=True,
+    known_grads=None,
+    return_disconnected="zero",
+    null_gradients="raise",
+    passes=None,
+    strong_zeros=None,
+):
     """The gradient of a scalar `cost` with respect to `wrt`.
 
     Parameters
     ----------
     cost : scalar float variable, or None if `known_grads` is given
-    wrt : variable, or list or tuple of variables (the result is a variable, list or tuple accordingly)
+    wrt : variable, or list or tuple of variables (the result is a variable, list or tuple
+        accordingly)
     consider_constant : list of variables through which nothing flows
-    disconnected_inputs : 'raise' (`DisconnectedInputError`), 'warn' or 'ignore', for a `wrt` the cost does not reach
-    known_grads : dict of intermediate variable -> its gradient, to continue a gradient computed elsewhere
+    disconnected_inputs : 'raise' (`DisconnectedInputError`), 'warn' or 'ignore', for a `wrt` the
+        cost does not reach
+    known_grads : dict of intermediate variable -> its gradient, to continue a gradient computed
+        elsewhere
     return_disconnected : 'zero' (zeros), 'none' (None) or 'disconnected' (None), for such a `wrt`
-    strong_zeros : whether NaN and infinity in the branch a ``where`` did not take are kept out (default: config)
+    strong_zeros : whether NaN and infinity in the branch a ``where`` did not take are kept out
+        (default: config)
 
     >>> x = T.dscalar("x"); grad(x ** 2, x).eval({x: 3.0})
     array(6.)
@@ -52,9 +68,13 @@ def grad(cost, wrt, consider_constant=None, disconnected_inputs="raise", add_nam
     targets = list(wrt) if many else [wrt]
     for w in targets:
         if not isinstance(w, Node):
-            raise ArgumentError(f"grad: wrt must be symbolic variables, not {type(w).__name__} {w!r:.40}")
-    for value, name, accepted in ((disconnected_inputs, "disconnected_inputs", ("raise", "warn", "ignore")),
-                                  (return_disconnected, "return_disconnected", ("zero", "none", "disconnected"))):
+            raise ArgumentError(
+                f"grad: wrt must be symbolic variables, not {type(w).__name__} {w!r:.40}"
+            )
+    for value, name, accepted in (
+        (disconnected_inputs, "disconnected_inputs", ("raise", "warn", "ignore")),
+        (return_disconnected, "return_disconnected", ("zero", "none", "disconnected")),
+    ):
         if value.lower() not in accepted:
             raise ArgumentError(f"grad: {name} must be one of {', '.join(accepted)}, not {value!r}")
     outputs, cotangents = _starts(cost, known_grads)
@@ -66,21 +86,38 @@ def grad(cost, wrt, consider_constant=None, disconnected_inputs="raise", add_nam
         if g is None:
             _disconnected(w, cost, disconnected_inputs)
             g = _zeros(w) if return_disconnected == "zero" else None
-        elif add_names and g.name is None and w.name and cost is not None and cost.name and g.op.kind != "leaf":
+        elif (
+            add_names
+            and g.name is None
+            and w.name
+            and cost is not None
+            and cost.name
+            and g.op.kind != "leaf"
+        ):
             g.name = f"(d{cost.name}/d{w.name})"
         result.append(g)
-    return type(wrt)(result) if many and type(wrt) in (list, tuple) else result if many else result[0]
+    return (
+        type(wrt)(result) if many and type(wrt) in (list, tuple) else result if many else result[0]
+    )
 
 
 def _listed(value):
-    return [] if value is None else list(value) if isinstance(value, list | tuple | set | dict) else [value]
+    return (
+        []
+        if value is None
+        else list(value)
+        if isinstance(value, list | tuple | set | dict)
+        else [value]
+    )
 
 
 def _starts(cost, known_grads):
     outputs, cotangents = [], []
     if cost is not None:
         if not isinstance(cost, Node):
-            raise ArgumentError(f"grad: the cost must be a symbolic variable, not {type(cost).__name__} {cost!r:.40}")
+            raise ArgumentError(
+                f"grad: the cost must be a symbolic variable, not {type(cost).__name__} {cost!r:.40}"
+            )
         if cost.ndim != 0:
             raise ShapeError(origin.report("grad: the cost must be a scalar", [cost], origin.caller(),
                                            "take its .sum() or .mean(), or use jacobian"))

@@ -27,11 +27,11 @@ def is_function(obj):
 
 def outputs_of(obj, stage="expression"):
     """The output nodes of a variable, of a (nested) list or dict of variables, or of a function at
-    a stage."""
+    a stage; the new values of its shared variables are among a function's."""
     if stage not in STAGES:
         raise UnknownName(f"no stage {stage!r}: {near(stage, STAGES)}")
     if is_function(obj):
-        return list(obj.expression if stage == "expression" else obj.graph)
+        return list((obj.program if stage == "expression" else obj.plan).roots)
     if stage != "expression":
         raise ArgumentError(
             f"an expression has no stage {stage!r}; compile it with sg.function, pass the function"
@@ -49,6 +49,19 @@ def outputs_of(obj, stage="expression"):
             raise ArgumentError(
                 f"wants a variable, a list of variables or a compiled function, not {item!r:.60}"
             )
+    return found
+
+
+def updates_of(obj, stage="expression"):
+    """``{node: 'W'}``: which shared variables a function's nodes are the new values of."""
+    if not is_function(obj):
+        return {}
+    program = obj.program
+    pairs = zip(program.updated, program.values, strict=True)
+    found = {}
+    for variable, value in pairs if stage == "expression" else obj.plan.updates:
+        name = variable.name or "shared"
+        found[value] = f"{found[value]}, {name}" if value in found else name
     return found
 
 
@@ -74,7 +87,7 @@ def attributes(node):
 def label(node):
     """``sum{axis=(0,)}``; the value of a constant, the name of an input or shared variable."""
     if node.op.kind == "leaf":
-        return brief(node) if node.op.name == "const" else node.name or node.op.name
+        return node.name or (brief(node.attrs[0]) if node.attrs else node.op.name)
     given = ", ".join([f"{k}={brief(v)}" for k, v in attributes(node).items()])
     return f"{node.op.name}{{{given}}}" if given else node.op.name
 
@@ -97,7 +110,8 @@ def to_networkx(obj, stage="expression", unknown=None):
 
     - ``op``, ``label`` (with attributes), ``kind``, ``type``, ``name``, and ``line`` and ``code``,
       the user's line that made it;
-    - ``output``: whether it is (or, in a plan, computes) a result;
+    - ``output``: whether it is (or, in a plan, computes) a result or an update, and ``updates``,
+      the names of the shared variables whose new value that is;
     - ``flops`` and ``bytes``, estimates; absent where they depend on a length that is not known,
       unless `unknown` is a length to assume for these;
     - in a plan: ``step``, ``kernel`` (the step's name) and ``nodes`` (how many it computes).
@@ -115,46 +129,49 @@ def to_networkx(obj, stage="expression", unknown=None):
 
     outputs = outputs_of(obj, stage)
     graph = networkx.DiGraph(stage=stage)
-    lines = {}
+    results = dict.fromkeys(outputs, "") | updates_of(obj, stage)
     if stage == "plan":
-        _add_plan(graph, steps_of(obj), outputs, Costs(unknown), lines)
+        _add_plan(graph, steps_of(obj), results, Costs(unknown), {})
     else:
-        _add_nodes(graph, toposort(outputs), outputs, Costs(unknown), lines)
+        _add_nodes(graph, toposort(outputs), results, Costs(unknown), {})
     return graph
 
 
-def _add_nodes(graph, nodes, outputs, costs, lines, edges=True):
-    results = set(outputs)
+def _add_nodes(graph, nodes, results, costs, lines, edges=True):
     for n in nodes:
         line, code = place(n.origin, lines)
         graph.add_node(
             n, op=n.op.name, label=label(n), kind=kind_of(n), type=repr(n.type), name=n.name or "",
-            line=line, code=code, output=n in results,
+            line=line, code=code, output=n in results, updates=results.get(n, ""),
             **_known(flops=costs.flops(n), bytes=costs.traffic(n)),
         )  # fmt: skip
         for index, i in enumerate(n.inputs if edges else ()):
             _add_edge(graph, i, n, index)
 
 
-def _add_plan(graph, steps, outputs, costs, lines):
+def _add_plan(graph, steps, results, costs, lines):
     maker = {n: number for number, step in enumerate(steps) for n in step.outputs}
-    results = set(outputs)
     read = [n for s in steps for n in s.inputs]
-    outside = [n for n in dict.fromkeys([*read, *outputs]) if n not in maker]
-    _add_nodes(graph, outside, outputs, costs, lines, edges=False)
+    outside = [n for n in dict.fromkeys([*read, *results]) if n not in maker]
+    _add_nodes(graph, outside, results, costs, lines, edges=False)
     for number, step in enumerate(steps):
         body, made = list(step.body), list(step.outputs)
-        line, code = place(made[0].origin, lines) if made else ("", "")
+        single = step.kind == "call" and len(body) == 1
+        line, code = place(made[0].origin, lines)
         flops = [costs.flops(n) for n in body]
-        moved = 0 if step.kind == "view" else costs.bytes([*step.inputs, *made])
+        ops = " ".join(dict.fromkeys([n.op.name for n in body]))
         graph.add_node(
-            number, op=" ".join(dict.fromkeys([n.op.name for n in body])),
-            label=" ".join([label(n) for n in body]) if len(body) < 4 else f"{len(body)} nodes",
-            kind=str(step.kind), type=", ".join([repr(n.type) for n in made]),
+            number, op=ops, label=label(body[0]) if len(body) == 1 else f"{len(body)} nodes: {ops}",
+            kind=body[0].op.kind if single else str(step.kind),
+            type=", ".join([repr(n.type) for n in made]),
             name=", ".join([n.name for n in made if n.name]), line=line, code=code,
-            output=any(n in results for n in made), step=number,
-            kernel=getattr(step, "name", None) or f"step {number}", nodes=len(body),
-            **_known(flops=None if None in flops else sum(flops), bytes=moved),
+            output=any(n in results for n in made),
+            updates=", ".join([results[n] for n in made if results.get(n)]),
+            step=number, kernel=f"step {number}", nodes=len(body),
+            **_known(
+                flops=None if None in flops else sum(flops),
+                bytes=costs.traffic(body[0]) if single else costs.bytes([*step.inputs, *made]),
+            ),
         )  # fmt: skip
         for index, i in enumerate(step.inputs):
             _add_edge(graph, maker.get(i, i), number, index)

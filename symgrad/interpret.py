@@ -54,6 +54,7 @@ def _compute(outputs, store, lengths):
         elif op is INPUT:
             raise MissingInputError(origin.report(f"{n!r}: no value is given for this input", [n]))
         elif op.numpy is None:
+            _agree(n, [store[i] for i in n.inputs])
             body = _expansions.get(n)
             if body is None:
                 body = _expansions[n] = expansion(n)
@@ -68,8 +69,7 @@ def _compute(outputs, store, lengths):
 def _apply(node, arrays):
     op = node.op
     try:
-        if op.same:
-            _agree(op.same([i.type for i in node.inputs], *node.attrs), arrays)
+        _agree(node, arrays)
         with np.errstate(all="ignore"):
             return np.asarray(op.numpy(*arrays, **dict(zip(op.params, node.attrs, strict=True))))
     except SymgradError as error:
@@ -81,15 +81,17 @@ def _apply(node, arrays):
         raise cls(origin.report(text, node.inputs, node.origin)) from error
 
 
-def _agree(pairs, arrays):
-    for (i, a), (j, b) in pairs:
+def _agree(node, arrays):
+    """That the lengths are equal which the op says must be."""
+    op = node.op
+    for (i, a), (j, b) in op.same([i.type for i in node.inputs], *node.attrs) if op.same else ():
         if arrays[i].shape[a] != arrays[j].shape[b]:
             shapes = " and ".join(str(arrays[k].shape) for k in (i, j))
             error = ShapeError(f"lengths differ, {shapes}")
             if 1 in (arrays[i].shape[a], arrays[j].shape[b]):
                 error.hint = ("a length of 1 stretches only if known when the graph is built: "
                               "T.row, T.col, T.tensor(dtype, (1, None)) or x.dimshuffle")
-            raise error
+            raise explain(error, op, node.inputs, node.origin)
 
 
 def _check(node, array, lengths):

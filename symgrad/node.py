@@ -1,9 +1,12 @@
-"""The one node class: inputs, constants, shared variables and applications of ops; operators by name; toposort.
+"""The one node class: inputs, constants, shared variables and applications of ops; operators by
+name; toposort.
 
-A node is immutable and knows its op, its inputs, its attributes and its type.  `name`, `tag` and `origin` are notes.
-Two nodes are the same only if they are one object; equal expressions are merged by the compiler's pool.
+A node is immutable and knows its op, its inputs, its attributes and its type.  `name`, `tag` and
+`origin` are notes. Two nodes are the same only if they are one object; equal expressions are
+merged by the compiler's pool.
 
-This module knows ops by name only.  `bind` is the one wire through which ``ops/__init__.py`` hands it the table.
+This module knows ops by name only.  `bind` is the one wire through which ``ops/__init__.py`` hands
+it the table.
 """
 
 from __future__ import annotations
@@ -52,15 +55,31 @@ def _leaf(name):
 
 INPUT, CONST, SHARED = Leaf("input"), Leaf("const"), Leaf("shared")
 
-BINARY = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "true_div", "floordiv": "int_div", "mod": "mod",
-          "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-          "lshift": "left_shift", "rshift": "right_shift"}
+BINARY = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "true_div",
+    "floordiv": "int_div",
+    "mod": "mod",
+    "pow": "pow",
+    "matmul": "matmul",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
 COMPARE = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
 UNARY = {"neg": "neg", "abs": "abs", "invert": "invert"}
-METHODS = {m: m for m in (
-    "sum prod mean var std max min argmax argmin any all reshape flatten ravel dimshuffle transpose squeeze "
-    "clip dot nonzero nonzero_values conj round diagonal trace swapaxes take repeat sort argsort cumsum cumprod fill "
-    "copy zeros_like ones_like norm ptp choose compress").split()}
+METHODS = {
+    m: m
+    for m in (
+        "sum prod mean var std max min argmax argmin any all reshape flatten ravel dimshuffle transpose squeeze "
+        "clip dot nonzero nonzero_values conj round diagonal trace swapaxes take repeat sort argsort cumsum cumprod fill "
+        "copy zeros_like ones_like norm ptp choose compress"
+    ).split()
+}
 METHODS["astype"] = "cast"
 METHODS["get_scalar_constant_value"] = "constant_value"
 

@@ -1,4 +1,5 @@
-"""Op: one record an operation.  Everything any layer wants to know of an op is a field here (see families.py)."""
+"""Op: one record an operation.  Everything any layer wants to know of an op is a field here (see
+families.py)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ _weak = threading.local()
 
 @contextmanager
 def weak_numbers():
-    """Inside, Python numbers take the dtype of the tensor they meet (symgrad's own rules; users get autocast)."""
+    """Inside, Python numbers take the dtype of the tensor they meet (symgrad's own rules; users
+    get autocast)."""
     before = getattr(_weak, "on", False)
     _weak.on = True
     try:
@@ -32,7 +34,8 @@ def weak_numbers():
 
 
 class Pattern(Arithmetic):
-    """One side of a rewrite rule: an op on patterns, or a hole.  Written with the same operators as a graph."""
+    """One side of a rewrite rule: an op on patterns, or a hole.  Written with the same operators
+    as a graph."""
 
     __slots__ = ("op", "args", "attrs", "hole")
 
@@ -42,27 +45,34 @@ class Pattern(Arithmetic):
 
 @dataclass(eq=False, slots=True, repr=False)
 class Op:
-    """One row of the op table.  A field an op lacks is None, and the layer that needs it says so."""
+    """One row of the op table.  A field an op lacks is None, and the layer that needs it says
+    so."""
 
     name: str
-    kind: str  # elementwise | reduction | view | gather | scatter | contract | source | composite | opaque
+    # elementwise | reduction | view | gather | scatter | contract | source | composite | opaque
+    kind: str
     arity: int | None = None  # None: any number of inputs
     params: tuple = ()  # attribute names, in order
     defaults: tuple = ()
     prepare: object = None  # [nodes] -> [nodes]: casts inputs to the dtypes that the op computes in
     tidy: object = None  # (types, *attrs) -> attrs in their one spelling
     infer: object = None  # (types, *attrs) -> Type
-    infer_from: object = None  # (inputs, *attrs) -> Type, where a length depends on an input's value
-    same: object = None  # (types, *attrs) -> pairs ((input, axis), (input, axis)) of lengths that must be equal
+    infer_from: object = (
+        None  # (inputs, *attrs) -> Type, where a length depends on an input's value
+    )
+    # (types, *attrs) -> pairs ((input, axis), (input, axis)) of lengths that must be equal
+    same: object = None
     numpy: object = None  # (*arrays, **attrs) -> array
-    scalar: object = None  # elementwise: a row of scalars.py or an expression; reduction: how two values combine
+    # elementwise: a row of scalars.py or an expression; reduction: how two values combine
+    scalar: object = None
     identity: object = None  # reduction: (dtype) -> the value of an empty one, or None
     slopes: object = None  # elementwise: (*inputs, out, **attrs) -> d out / d input for each input
     linear: str | None = None  # 'jointly' or 'each': forward mode applies the op to tangents
     vjp_rule: object = None  # (g, out, *inputs, *attrs) -> cotangents
     jvp_rule: object = None  # (tangents, out, *inputs, *attrs) -> tangent
     expand: object = None  # composite: the definition
-    facts: dict = field(default_factory=dict)  # commutative, associative, identity, zero, inverse, monotone …
+    # commutative, associative, identity, zero, inverse, monotone …
+    facts: dict = field(default_factory=dict)
     masks: bool = False  # its vjp may zero cotangents: strong zeros start here
     samples: object = None  # (rng) -> [(arrays, attrs)] for generated tests
     domain: object = None
@@ -80,7 +90,8 @@ class Op:
         return self.of(*args, **kwargs)
 
     def of(self, *args, **given):
-        """The plain signature: inputs, then attributes by position or keyword.  Also builds patterns."""
+        """The plain signature: inputs, then attributes by position or keyword.  Also builds
+        patterns."""
         args = list(args)
         if self.arity is not None and len(args) > self.arity:
             extra = args[self.arity:]
@@ -88,15 +99,21 @@ class Op:
             if len(extra) > len(self.params):
                 if self.facts.get("associative"):
                     return reduce(self.of, (*args, *extra))
-                raise ArgumentError(f"{self.name}: takes {self.arity} inputs and {len(self.params)} attributes, "
-                                    f"got {self.arity + len(extra)}")
+                raise ArgumentError(
+                    f"{self.name}: takes {self.arity} inputs and {len(self.params)} attributes, "
+                    f"got {self.arity + len(extra)}"
+                )
             given = {**dict(zip(self.params, extra, strict=False)), **given}
         if self.arity is not None and len(args) < self.arity:
-            raise ArgumentError(f"{self.name}: takes {self.arity} inputs, got {len(args)}\n  {signature(self)}")
+            raise ArgumentError(
+                f"{self.name}: takes {self.arity} inputs, got {len(args)}\n  {signature(self)}"
+            )
         for name in given:
             if name not in self.params:
-                raise ArgumentError(f"{self.name}: unknown argument {name!r}: {near(name, self.params or ('none',))}\n"
-                                    f"  {signature(self)}")
+                raise ArgumentError(
+                    f"{self.name}: unknown argument {name!r}: {near(name, self.params or ('none',))}\n"
+                    f"  {signature(self)}"
+                )
         attrs = tuple([given.get(p, d) for p, d in zip(self.params, self.defaults, strict=True)])
         if _any_pattern(args, given):
             return Pattern(self, tuple(args), attrs)

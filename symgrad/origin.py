@@ -1,7 +1,8 @@
 """Where in user code a node was born.
 
-A node keeps ``(file name, line)`` of the nearest frame outside symgrad; it costs well under a microsecond, so it
-is always on.  Text is made only when an error, a printout or a report asks for it.
+A node keeps ``(file name, line)`` of the nearest frame outside symgrad; it costs well under a
+microsecond, so it is always on.  Text is made only when an error, a printout or a report asks for
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _local = threading.local()
 
 
 def caller():
-    """The nearest frame outside symgrad as ``(file name, line)``, or the origin set by `made_for`."""
+    """The nearest frame outside symgrad as ``(file name, line)``, or the origin set by
+    `made_for`."""
     forced = getattr(_local, "origin", None)
     if forced is not None:
         return forced
@@ -36,7 +38,8 @@ def caller():
 
 @contextlib.contextmanager
 def made_for(origin):
-    """Nodes made inside are said to come from `origin`: derivatives point at the line they derive."""
+    """Nodes made inside are said to come from `origin`: derivatives point at the line they
+    derive."""
     before = getattr(_local, "origin", None)
     _local.origin = origin
     try:
@@ -71,7 +74,8 @@ def describe(node, width=14):
 
 
 def report(sentence, inputs=(), origin=None, hint=None):
-    """The one form every message has: the sentence, the inputs with their lines, the line here, the cure."""
+    """The one form every message has: the sentence, the inputs with their lines, the line here,
+    the cure."""
     rows = [sentence]
     rows += [f"  {describe(n)}" for n in inputs]
     if origin:

@@ -1,4 +1,5 @@
-"""The scalar vocabulary: what one element of a kernel can compute, one row a function, one column a backend.
+"""The scalar vocabulary: what one element of a kernel can compute, one row a function, one column
+a backend.
 
 An op's ``scalar`` is a row's name, or an expression in rows: ``lambda s, x: 1 / (1 + s.exp(-x))``.
 """
@@ -9,7 +10,8 @@ from typing import NamedTuple
 
 
 class Scalar(NamedTuple):
-    """One row.  `text` is how IR prints it; `numpy` the ufunc (or helper) that computes it for whole arrays."""
+    """One row.  `text` is how IR prints it; `numpy` the ufunc (or helper) that computes it for
+    whole arrays."""
 
     name: str
     arity: int
@@ -19,15 +21,44 @@ class Scalar(NamedTuple):
 
 
 def _rows():
-    infix = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "mod": "%", "pow": "**",
-             "bitand": "&", "bitor": "|", "bitxor": "^", "shl": "<<", "shr": ">>"}
-    ufunc = {"add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide", "floordiv": "floor_divide",
-             "mod": "remainder", "pow": "power", "bitand": "bitwise_and", "bitor": "bitwise_or",
-             "bitxor": "bitwise_xor", "shl": "left_shift", "shr": "right_shift"}
+    infix = {
+        "add": "+",
+        "sub": "-",
+        "mul": "*",
+        "div": "/",
+        "floordiv": "//",
+        "mod": "%",
+        "pow": "**",
+        "bitand": "&",
+        "bitor": "|",
+        "bitxor": "^",
+        "shl": "<<",
+        "shr": ">>",
+    }
+    ufunc = {
+        "add": "add",
+        "sub": "subtract",
+        "mul": "multiply",
+        "div": "true_divide",
+        "floordiv": "floor_divide",
+        "mod": "remainder",
+        "pow": "power",
+        "bitand": "bitwise_and",
+        "bitor": "bitwise_or",
+        "bitxor": "bitwise_xor",
+        "shl": "left_shift",
+        "shr": "right_shift",
+    }
     for name, symbol in infix.items():
         yield Scalar(name, 2, f"{{}} {symbol} {{}}", ufunc[name])
-    compare = {"lt": ("<", "less"), "le": ("<=", "less_equal"), "gt": (">", "greater"), "ge": (">=", "greater_equal"),
-               "eq": ("==", "equal"), "ne": ("!=", "not_equal")}
+    compare = {
+        "lt": ("<", "less"),
+        "le": ("<=", "less_equal"),
+        "gt": (">", "greater"),
+        "ge": (">=", "greater_equal"),
+        "eq": ("==", "equal"),
+        "ne": ("!=", "not_equal"),
+    }
     for name, (symbol, function) in compare.items():
         yield Scalar(name, 2, f"{{}} {symbol} {{}}", function, True)
     for name, symbol in {"and": "and", "or": "or", "xor": "xor"}.items():
@@ -38,8 +69,10 @@ def _rows():
     yield Scalar("where", 3, "{1} if {0} else {2}", "where")
     for name in ("isnan", "isinf", "isfinite", "signbit"):
         yield Scalar(name, 1, f"{name}({{}})", name, True)
-    for name in ("abs sign floor ceil trunc rint sqrt cbrt square exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh "
-                 "deg2rad rad2deg conj real imag angle reciprocal").split():
+    for name in (
+        "abs sign floor ceil trunc rint sqrt cbrt square exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh "
+        "deg2rad rad2deg conj real imag angle reciprocal"
+    ).split():
         yield Scalar(name, 1, f"{name}({{}})", {"abs": "absolute"}.get(name, name))
     for name in "asin acos atan asinh acosh atanh".split():
         yield Scalar(name, 1, f"{name}({{}})", "arc" + name[1:])

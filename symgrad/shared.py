@@ -37,10 +37,11 @@ class Container:
 
 
 class Shared(Node):
-    """A variable with a value: ``get_value``, ``set_value``, and what ``updates=`` of `function` changes.
+    """A variable with a value: ``get_value``, ``set_value``, and what ``updates=`` of `function`
+    changes.
 
-    `default_update`, if set, is applied by every function that reads the variable (unless it updates it itself
-    or says ``no_default_updates``).
+    `default_update`, if set, is applied by every function that reads the variable (unless it
+    updates it itself or says ``no_default_updates``).
     """
 
     __slots__ = ("container", "default_update")
@@ -55,8 +56,9 @@ class Shared(Node):
         return value if borrow else value.copy()
 
     def set_value(self, value, borrow=False):
-        """Replace the value.  Its dtype must not be wider than the variable's, its rank and known lengths must
-        fit (`DtypeError`, `ShapeError`); with ``borrow=True`` an array that fits is kept without a copy."""
+        """Replace the value.  Its dtype must not be wider than the variable's, its rank and known
+        lengths must fit (`DtypeError`, `ShapeError`); with ``borrow=True`` an array that fits is
+        kept without a copy."""
         array = accept(value, self.type, self.name or "shared variable", origin=self.origin)
         if not borrow and isinstance(value, np.ndarray) and np.shares_memory(array, value):
             array = array.copy()
@@ -72,7 +74,9 @@ class Shared(Node):
         return self.clone()
 
     def _copied(self, inputs, memo):
-        new = Shared(SHARED, (), (), self.type, self.origin, self.name, copy.deepcopy(self.container, memo))
+        new = Shared(
+            SHARED, (), (), self.type, self.origin, self.name, copy.deepcopy(self.container, memo)
+        )
         memo[id(self)] = new
         new.default_update = copy.deepcopy(self.default_update, memo)
         if hasattr(self, "_tag"):
@@ -93,24 +97,46 @@ def _restore(type, origin, name, container):
     return Shared(SHARED, (), (), type, origin, name, container)
 
 
-def shared(value, name=None, strict=False, allow_downcast=None, borrow=False, broadcastable=None, shape=None, **_):
+def shared(
+    value,
+    name=None,
+    strict=False,
+    allow_downcast=None,
+    borrow=False,
+    broadcastable=None,
+    shape=None,
+    **_,
+):
     """A shared variable holding `value` (copied unless ``borrow=True``).
 
-    Its dtype is the value's (Python numbers: int64 and float64, as Theano), its rank the value's; its lengths may
-    change with `set_value` unless `shape` fixes them or `broadcastable` says which are 1.
+    Its dtype is the value's (Python numbers: int64 and float64, as Theano), its rank the value's;
+    its lengths may change with `set_value` unless `shape` fixes them or `broadcastable` says which
+    are 1.
 
     >>> w = shared(np.zeros((2, 3), "float32"), name="w"); w.type
     f32[?,?]
     """
     if isinstance(value, Node):
-        raise DtypeError(f"a shared variable needs a value, not the symbolic {value!r}; use value.eval()")
+        raise DtypeError(
+            f"a shared variable needs a value, not the symbolic {value!r}; use value.eval()"
+        )
     array = np.asarray(value) if isinstance(value, int | float | complex) else autocast(value)
     if array.dtype.name not in SHORT:
         raise DtypeError(f"a shared variable cannot hold dtype {array.dtype}")
-    if isinstance(value, np.ndarray) and not borrow and array is value or array.base is not None and not borrow:
+    if (
+        isinstance(value, np.ndarray)
+        and not borrow
+        and array is value
+        or array.base is not None
+        and not borrow
+    ):
         array = array.copy()
     if shape is None:
-        shape = tuple(1 if b else None for b in broadcastable) if broadcastable else (None,) * array.ndim
+        shape = (
+            tuple(1 if b else None for b in broadcastable)
+            if broadcastable
+            else (None,) * array.ndim
+        )
     type = Type(array.dtype.name, tuple(shape))
     array = accept(array, type, name or "shared variable")
     return Shared(SHARED, (), (), type, origin.caller(), name, Container(type, array))

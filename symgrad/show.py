@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 
 from symgrad.errors import ArgumentError
-from symgrad.graph import attributes, brief, is_function, label, outputs_of, place, steps_of
+from symgrad.graph import (
+    attributes,
+    brief,
+    is_function,
+    label,
+    outputs_of,
+    place,
+    steps_of,
+    updates_of,
+)
 from symgrad.node import Node
 from symgrad.scalars import ROWS
 
@@ -19,8 +28,8 @@ def debugprint(obj, file=None, depth=None, ids="char", print_type=True, lines=Tr
 
     A row is an op with its attributes, an id, its type, its name and the user's line that made it.
     A sub-graph with several users is printed once; after that its row ends in ``···``.  For a
-    compiled function it is the rewritten graph, and ``#3`` says that step 3 of the plan computes
-    the row.
+    compiled function it is the rewritten graph; ``#3`` says that step 3 of the plan computes the
+    row, ``→ W`` that it is the new value of the shared variable W.
 
     `file`: an open file, None for standard output, or ``"str"`` to get the text back.
     `depth`: how many levels to print.  `ids`: ``"char"`` (A, B, … AA), ``"int"``, ``"id"``
@@ -45,7 +54,8 @@ def debugprint(obj, file=None, depth=None, ids="char", print_type=True, lines=Tr
 
 def _rows(obj, depth, name_of, print_type):
     """Pairs (text, origin), one for each row."""
-    roots = outputs_of(obj, "rewritten" if is_function(obj) else "expression")
+    stage = "rewritten" if is_function(obj) else "expression"
+    roots, updates = outputs_of(obj, stage), updates_of(obj, stage)
     steps = steps_of(obj) if is_function(obj) else ()
     step_of = {n: k for k, step in enumerate(steps) for n in (*step.body, *step.outputs)}
     opened = set()
@@ -55,6 +65,8 @@ def _rows(obj, depth, name_of, print_type):
         deep = depth is not None and level + 1 >= depth
         closed = bool(node.inputs) and (deep or node in opened)
         row = _row(node, name_of(node), step_of.get(node), print_type)
+        if not level and node in updates:
+            row += f" → {updates[node]}"
         yield before + row + " ···" * closed, node.origin
         if closed:
             continue

@@ -1,7 +1,7 @@
 """What a value may be: its dtype and its shape; promotion of dtypes; broadcasting of shapes.
 
-A length is an ``int`` (known), a `Dim` (unknown, but equal wherever the same Dim stands) or ``None`` (unknown).
-Types are interned: equal types are the same object.
+A length is an ``int`` (known), a `Dim` (unknown, but equal wherever the same Dim stands) or
+``None`` (unknown). Types are interned: equal types are the same object.
 """
 
 from __future__ import annotations
@@ -11,15 +11,29 @@ import numpy as np
 from symgrad.config import config
 from symgrad.errors import DtypeError, ShapeError, near
 
-SHORT = {"bool": "b1", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "u8",
-         "uint16": "u16", "uint32": "u32", "uint64": "u64", "float16": "f16", "float32": "f32", "float64": "f64",
-         "complex64": "c64", "complex128": "c128"}
+SHORT = {
+    "bool": "b1",
+    "int8": "i8",
+    "int16": "i16",
+    "int32": "i32",
+    "int64": "i64",
+    "uint8": "u8",
+    "uint16": "u16",
+    "uint32": "u32",
+    "uint64": "u64",
+    "float16": "f16",
+    "float32": "f32",
+    "float64": "f64",
+    "complex64": "c64",
+    "complex128": "c128",
+}
 DTYPES = tuple(SHORT)
 BYTES = {d: np.dtype(d).itemsize for d in DTYPES}
 
 
 class Dim:
-    """A named length that is not known until call time; two axes with the same Dim are equally long.
+    """A named length that is not known until call time; two axes with the same Dim are equally
+    long.
 
     >>> n = Dim("n"); Type("float32", (n, 784))
     f32[n,784]
@@ -35,7 +49,8 @@ class Dim:
 
 
 class Type:
-    """dtype and shape of a tensor, interned.  Calling it makes a variable, as in Theano: ``x.type("y")``."""
+    """dtype and shape of a tensor, interned.  Calling it makes a variable, as in Theano:
+    ``x.type("y")``."""
 
     __slots__ = ("dtype", "shape", "ndim", "__weakref__")
     _all = {}
@@ -156,38 +171,46 @@ def wider_int(dtype):
     return {"b": "int64", "i": "int64", "u": "uint64"}.get(kind, dtype)
 
 
+def _holds(dtype, value):
+    info = np.iinfo(dtype)
+    return info.min <= value <= info.max
+
+
 def autocast(value, weak_for=None):
     """An ndarray for a Python number or array-like, with Theano's choice of dtype.
 
-    Python ints take the smallest signed type that holds them; Python floats float32 when that is exact or when
-    ``floatX`` is float32, else float64; arrays and NumPy scalars keep theirs.  With `weak_for` (a dtype),
-    Python numbers take that dtype instead where it can hold their kind: symgrad's own derivatives use this.
+    Python ints take the smallest signed type that holds them; Python floats float32 when that is
+    exact or when ``floatX`` is float32, else float64; arrays and NumPy scalars keep theirs.  With
+    `weak_for` (a dtype), Python numbers take that dtype instead where it can hold their kind:
+    symgrad's own derivatives use this.
     """
     if type(value) in (bool, np.bool_):
         return np.asarray(value)
     if type(value) is int:
-        if weak_for and weak_for != "bool":
+        if weak_for and weak_for != "bool" and (is_float(weak_for) or _holds(weak_for, value)):
             return np.asarray(value, weak_for)
         for d in ("int8", "int16", "int32", "int64", "uint64"):
-            info = np.iinfo(d)
-            if info.min <= value <= info.max:
+            if _holds(d, value):
                 return np.asarray(value, d)
         raise DtypeError(f"the integer {value} does not fit any integer dtype; write it as a float")
     if type(value) is float:
         if weak_for and is_float(weak_for):
             return np.asarray(value, weak_for)
-        if config.floatX != "float64":
-            return np.asarray(value, config.floatX)
         with np.errstate(over="ignore"):
+            if config.floatX != "float64":
+                return np.asarray(value, config.floatX)
             single = np.float32(value)
-        return np.asarray(single if single == value or value != value else value)
+        return np.asarray(single if float(single) == value or value != value else value)
     if type(value) is complex and weak_for and is_complex(weak_for):
         return np.asarray(value, weak_for)
     array = np.asarray(value)
     if array.dtype.name not in SHORT:
         if array.dtype.kind in "OUSVMm":
-            raise DtypeError(f"cannot make a tensor of {type(value).__name__} {value!r:.60} (dtype {array.dtype})")
-        array = array.astype({"g": "float64", "G": "complex128"}.get(array.dtype.char, named_dtype(array.dtype)))
+            raise DtypeError(
+                f"cannot make a tensor of {type(value).__name__} {value!r:.60} (dtype {array.dtype})"
+            )
+        wide = {"g": "float64", "G": "complex128"}.get(array.dtype.char)
+        array = array.astype(wide or named_dtype(array.dtype))
     return array
 
 

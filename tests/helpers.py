@@ -1,4 +1,4 @@
-"""Sampling ops, difference quotients, and programs that reproduce a failure: for tests made from the op table."""
+"""For tests made from the op table: samples, difference quotients, programs that reproduce."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ class Case(NamedTuple):
     attrs: dict
 
     def nodes(self, known=True):
-        """Fresh input variables; with `known`, their lengths are part of their types."""
-        return [variable(Type(a.dtype.name, a.shape if known else (None,) * a.ndim), f"x{k}")
-                for k, a in enumerate(self.arrays)]
+        """Fresh input variables; with `known`, their lengths are part of their types.
+
+        A length of one is always known, since it does not stretch otherwise.
+        """
+        return [variable(Type(a.dtype.name, tuple([n if known or n == 1 else None for n in a.shape])),
+                         f"x{k}") for k, a in enumerate(self.arrays)]
 
     def still(self):
-        """For each input whether it cannot be moved a little: by dtype, or a domain of whole numbers."""
+        """For each input whether it cannot be moved a little, being of whole numbers."""
         domain = None if self.op.samples else self.op.domain
         domains = domain if type(domain) is tuple else (domain,) * len(self.arrays)
         return [not is_float(a.dtype.name) or bool(d and d.whole)
@@ -148,7 +151,8 @@ def _mp(name):
     special = {
         "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y,
         "div": lambda x, y: x / y, "pow": lambda x, y: x**y, "neg": lambda x: -x, "abs": abs,
-        "floordiv": lambda x, y: mpmath.floor(x / y), "mod": lambda x, y: x - y * mpmath.floor(x / y),
+        "floordiv": lambda x, y: mpmath.floor(x / y),
+        "mod": lambda x, y: x - y * mpmath.floor(x / y),
         "lt": lambda x, y: x < y, "le": lambda x, y: x <= y, "gt": lambda x, y: x > y,
         "ge": lambda x, y: x >= y, "eq": lambda x, y: x == y, "ne": lambda x, y: x != y,
         "where": lambda c, x, y: x if c else y, "square": lambda x: x * x,
@@ -170,6 +174,14 @@ def exact(tree, numbers):
     if isinstance(tree, Lit):
         return mpmath.mpf(tree.value)
     return _mp(tree.row.name)(*[exact(a, numbers) for a in tree.args])
+
+
+def exact_slope(tree, numbers, k):
+    """The slope of a scalar expression along its k-th operand, to about half the digits in use."""
+    step = (abs(numbers[k]) or 1) * mpmath.mpf(10) ** (-mpmath.mp.dps // 4)
+    up, down = (exact(tree, [*numbers[:k], numbers[k] + s, *numbers[k + 1:]])
+                for s in (step, -step))
+    return (up - down) / (2 * step)
 
 
 __all__ = [n for n in globals() if not n.startswith("_")] + ["OPS", "TABLE"]

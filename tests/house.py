@@ -22,14 +22,15 @@ PACKAGE = REPO / "symgrad"
 ROOMS = {
     "ground": "errors extras origin config",
     "words": "types",
-    "grammar": "node scalars domains filters shared op families derive",
-    "ops": "ops.* ops",
+    "grammar": "node scalars domains filters shared op families derive constructors",
+    "ops": "ops.* ops nnet",
     "meaning": "interpret costs graph show",
     "rewriting": "compile compile.pool compile.pattern compile.rewrite compile.rules.*",
-    "lowering": "compile.fuse compile.kernel compile.lower compile.loops compile.plan "
+    "lowering": "compile.fuse compile.kernel compile.spell compile.lower compile.nest compile.plan "
     "compile.memory",
     "backends": "compile.backends.*",
-    "front": "compile.passes compile.cache grad nnet tensor compile.function updates.* datasets",
+    "front": "compile.passes compile.report compile.program compile.callable compile.function grad "
+    "tensor updates.* datasets",
     "tools": "tools.*",
     "door": "__init__ __main__",
 }
@@ -229,7 +230,7 @@ def set_loops(root):
 
 MACHINE = re.compile(r"/(work|root|mnt|workspace)/\w|/(home|Users)/(?!me/|you/)\w|[A-Z]:\\Users")
 TEXT = {".py", ".md", ".toml", ".cfg", ".txt", ".json", ".csv", ".svg", ".html", ".yml", ""}
-BUILT = {".git", ".venv", "venv", "build", "dist", "__pycache__", ".ruff_cache", ".pytest_cache"}
+BUILT = {"venv", "build", "dist", "runs", "__pycache__"}  # and what begins with a dot, but for .ci
 
 
 def machine_paths(root):
@@ -237,7 +238,8 @@ def machine_paths(root):
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
             if path.is_dir():
-                if path.name not in BUILT and not path.name.endswith(".egg-info"):
+                hidden = path.name.startswith(".") and path.name != ".ci"
+                if not hidden and path.name not in BUILT and path.suffix != ".egg-info":
                     waiting.append(path)
             elif path.suffix in TEXT:
                 for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):

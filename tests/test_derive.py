@@ -1,4 +1,4 @@
-"""Dispatch of derivatives: cotangents, connection, broadcasting, masks, forward mode (symgrad/derive.py)."""
+"""Derivatives by dispatch: cotangents, connection, broadcasting, masks, both modes (derive.py)."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,12 @@ from symgrad.types import Type
 ONE = constant(np.float64(1))
 
 
+def at(node, values=None):
+    """Its value; inputs that it does not depend on may be given."""
+    below = toposort([node])
+    return evaluate(node, {x: v for x, v in (values or {}).items() if x in below})
+
+
 def slopes(cost, wrt, **options):
     return backward([cost], [constant(np.ones((), cost.dtype))], wrt, **options)
 
@@ -22,7 +28,8 @@ def slopes(cost, wrt, **options):
 def test_connected_without_slope_is_zeros_and_unconnected_is_none():
     x, y, z = (T.dscalar(n) for n in "xyz")
     gx, gy, gz = slopes(x * 2 + T.floor(y), [x, y, z])
-    assert evaluate(gx) == 2 and evaluate(gy, {y: 1.5} if y in toposort([gy]) else None) == 0 and gz is None
+    assert gz is None
+    assert at(gx) == 2 and at(gy, {y: 1.5}) == 0
     assert slopes(T.floor(T.exp(y)), [y])[0] is not None
 
 
@@ -37,7 +44,7 @@ def test_integers_get_float_zeros():
     gi, gx = slopes(T.sum(i * x), [i, x])
     assert gi.dtype == "float64" and gx.dtype == "float32"
     assert evaluate(gx, {i: [2, 3], x: [0, 0]}).tolist() == [2, 3]
-    assert evaluate(gi, {i: [2, 3]} if i in toposort([gi]) else {}).tolist() == [0, 0]
+    assert at(gi, {i: [2, 3]}).tolist() == [0, 0]
 
 
 def test_a_node_used_twice_adds_up():
@@ -73,11 +80,12 @@ def test_several_outputs():
 @pytest.mark.parametrize("known", [True, False])
 def test_broadcast_operands_get_their_own_shape_back(known):
     shapes = [(3, 4), (4,), (1, 4), (3, 1), (), (1, 1, 1)]
-    wrt = [variable(Type("float64", s if known else tuple(d if d == 1 else None for d in s))) for s in shapes]
+    types = [Type("float64", tuple(d if known or d == 1 else None for d in s)) for s in shapes]
+    wrt = [variable(t) for t in types]
     cost = T.sum(sum(wrt[1:], wrt[0]) * 2)
     given = {v: np.ones(s) for v, s in zip(wrt, shapes, strict=True)}
     for g, s in zip(slopes(cost, wrt), shapes, strict=True):
-        got = evaluate(g, {v: a for v, a in given.items() if v in toposort([g])})
+        got = at(g, given)
         assert got.shape == s and np.all(got == 24 / max(np.prod(s), 1))
 
 
@@ -91,7 +99,7 @@ def test_a_real_input_of_a_complex_expression_gets_a_real_gradient():
     x, z = T.dvector("x"), T.zvector("z")
     gx, gz = slopes(T.sum(T.real(x * z)), [x, z])
     assert gx.dtype == "float64" and gz.dtype == "complex128"
-    assert evaluate(gx, {z: np.array([2 + 5j])} | ({x: [1.0]} if x in toposort([gx]) else {})) == [2]
+    assert at(gx, {z: np.array([2 + 5j]), x: [1.0]}) == [2]
 
 
 def test_derivatives_point_at_the_line_they_derive():
@@ -115,8 +123,7 @@ def test_strong_zeros_start_below_a_where_and_end_at_a_contraction():
         (plain,) = slopes(T.sum(T.where(x > 0, inside, 0)), [x])
     assert np.isnan(evaluate(plain, given)[0])
     (below,) = slopes(T.sum(T.where(T.dot(x, w) > 0, T.dot(T.exp(x), w), 0)), [x])
-    names = [n.op.name for n in toposort([below])]
-    assert "strong_mul" not in names or names.count("strong_mul") == 0
+    assert "strong_mul" not in {n.op.name for n in toposort([below])}
 
 
 def test_plain_multiplication_without_a_where():
@@ -167,7 +174,7 @@ def test_a_rule_given_by_the_user_wins():
 
     x = T.dscalar("x")
     assert evaluate(slopes(square(x), [x])[0]) == 100
-    assert evaluate(jvp(square(x), [constant(2.0)]), {x: 3.0}) in (12, 200)
+    assert evaluate(jvp(square(x), [constant(2.0)])) == 200
 
 
 def test_forward_mode_from_reverse_mode_alone():

@@ -27,3 +27,10 @@ def test_example(script, tmp_path):
     assert len(lines) > 3 and lines[0].endswith(":")
     if script.stem in LAST_LINE:
         assert float(re.fullmatch(LAST_LINE[script.stem], lines[-1])[1]) < 10
+
+
+def test_the_readme_prints_what_it_says(capsys):
+    code, printed = re.search(
+        r"```python\n(.*?)```\n\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.S).groups()
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == printed

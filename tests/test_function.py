@@ -1,4 +1,5 @@
-"""`sg.function`: arguments, forms of output, updates, givens, copies, pickles, threads, and every message."""
+"""`sg.function`: arguments, forms of output, updates, givens, copies, pickles, threads, and every
+message."""
 
 import copy
 import pickle
@@ -46,7 +47,9 @@ def reference(X, Y, W, b, lr):
     return loss, W - lr * X.T @ d, b - lr * d.sum(0)
 
 
-@pytest.mark.parametrize("passes", ["", "-fuse", "-inplace", "-reuse -inplace", "-block", "none", "exact"])
+@pytest.mark.parametrize(
+    "passes", ["", "-fuse", "-inplace", "-reuse -inplace", "-block", "none", "exact"]
+)
 def test_training_steps_equal_numpy(passes):
     x, y, W, b, _, loss = logistic()
     gW, gb = sg.grad(loss, [W, b])
@@ -194,7 +197,7 @@ def test_fewer_labels_than_rows_is_numpys_business():
     z = X - np.log(np.exp(X).sum(1, keepdims=True))
     np.testing.assert_allclose(f(X, [0, 1, 2, 0]), z[np.arange(4), [0, 1, 2, 0]].sum())
     np.testing.assert_allclose(f(X, [0, 1]), z[np.arange(2), [0, 1]].sum())
-    with pytest.raises(IndexingError, match="out of"):
+    with pytest.raises(IndexingError, match="pick: 5 indices for 4 rows"):
         f(X, [0, 1, 2, 0, 1])
 
 
@@ -207,10 +210,12 @@ def test_copy_and_swap():
     assert h() == 2 and s.get_value() == 1
 
 
-@pytest.mark.parametrize("way", [lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy], ids=["pickle", "deepcopy"])
+@pytest.mark.parametrize(
+    "way", [lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy], ids=["pickle", "deepcopy"]
+)
 def test_pickle_keeps_shared_variables_linked(way):
     x, y, W, b, p, loss = logistic()
-    f = sg.function([x, y], loss, updates=[(W, W - 0.1 * sg.grad(loss, W))])
+    f = sg.function([x, y], loss, updates=[(W, W - np.float32(0.1) * sg.grad(loss, W))])
     f2, W2, p2 = way((f, W, p))
     X, Y = data()
     np.testing.assert_array_equal(f2(X, Y), f(X, Y))
@@ -280,7 +285,9 @@ class TestBadRequests:
 
     def test_dtype_of_an_update(self):
         W = sg.shared(np.zeros(3, "float32"), name="W")
-        with pytest.raises(DtypeError, match="update of W has dtype float64, the shared variable float32"):
+        with pytest.raises(
+            DtypeError, match="update of W has dtype float64, the shared variable float32"
+        ):
             sg.function([], updates=[(W, W * np.float64(0.1))])
 
     def test_rank_of_an_update(self):

@@ -59,7 +59,7 @@ def test_values_are_filtered_as_by_a_function():
 
 def test_missing_unused_and_unknown_inputs():
     x, y = T.dvector("x"), T.dvector("y")
-    with pytest.raises(MissingInputError, match=r"(?s)x: no value.*made at test_interpret.py:\d+   x, y ="):
+    with pytest.raises(MissingInputError, match=r"(?s)x: no value.*made at test_\w+.py:\d+   x, y ="):
         evaluate(x + y, {y: [1.0]})
     with pytest.raises(UnusedInputError, match="does not depend on y"):
         evaluate(x + 1, {x: [1.0], y: [1.0]})
@@ -74,8 +74,8 @@ def test_missing_unused_and_unknown_inputs():
 def test_the_result_is_the_callers_own():
     w = shared(np.zeros(2), "w")
     x, given = T.dvector("x"), np.ones(2)
-    for graph, inputs in ((w, None), (w[:1], None), (x, {x: given}), (x.dimshuffle(0, "x"), {x: given}),
-                          (constant(np.zeros(2)), None)):
+    for graph, inputs in ((w, None), (w[:1], None), (constant(np.zeros(2)), None), (x, {x: given}),
+                          (x.dimshuffle(0, "x"), {x: given})):
         got = evaluate(graph, inputs)
         got += 5
     assert w.get_value().tolist() == [0, 0] and given.tolist() == [1, 1]
@@ -84,7 +84,7 @@ def test_the_result_is_the_callers_own():
 def test_lengths_that_differ_at_run_time():
     x, y = T.dvector("x"), T.dvector("y")
     z = x + y
-    with pytest.raises(ShapeError, match=r"(?s)add: lengths differ, \(3,\) and \(2,\).*x .*y .*z = x \+ y"):
+    with pytest.raises(ShapeError, match=r"(?s)add: lengths differ, \(3,\) and \(2,\).*z = x \+ y"):
         evaluate(z, {x: np.zeros(3), y: np.zeros(2)})
     with pytest.raises(ShapeError, match=r"(?s)stretches only if known when the graph is built"):
         evaluate(z, {x: np.zeros(3), y: np.zeros(1)})
@@ -104,7 +104,7 @@ def test_numpys_errors_have_the_op_and_the_line():
     with pytest.raises(IndexingError, match=r"(?s)test_interpret.py"):
         evaluate(x[i], {x: np.zeros(3), i: 7})
     n = T.lvector("n")
-    with pytest.raises(ShapeError, match=r"(?s)pow: Integers to negative.*int64\[1\].*test_interpret.py"):
+    with pytest.raises(ShapeError, match=r"(?s)pow: Integers to negative.*int64\[1\].*n\*\*n"):
         evaluate(n**n, {n: [-1]})
 
 
@@ -115,7 +115,7 @@ def test_a_value_of_another_type_is_a_fault_of_the_op():
         return np.asarray(x, "float64")
 
     x = T.fvector("x")
-    with pytest.raises(SymgradError, match=r"widens: got float64\[2\] as the value of a node of type f32"):
+    with pytest.raises(SymgradError, match=r"widens: got float64\[2\] as the value .* f32"):
         run([widens(x)], {x: np.zeros(2, "float32")})
 
 

@@ -1,4 +1,4 @@
-"""Edges of the elementwise ops that the generated tests do not reach: zeros, infinities, NaN, ties, public names."""
+"""Elementwise ops at zeros, infinities, NaN and ties, and by the names that users call."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,8 @@ def slopes(function, *points, dtype="float64"):
     return [g if g is None else run([g], dict(zip(inputs, arrays, strict=True)))[0] for g in grads]
 
 
-@pytest.mark.parametrize("exponent, at_zero", [(0.0, 0.0), (1.0, 1.0), (2.0, 0.0), (3.0, 0.0), (1.5, 0.0)])
+@pytest.mark.parametrize("exponent, at_zero", [
+    (0.0, 0.0), (1.0, 1.0), (2.0, 0.0), (3.0, 0.0), (1.5, 0.0)])
 def test_slope_of_pow_along_the_base_at_zero(exponent, at_zero):
     assert slopes(lambda x: x**exponent, 0.0) == [at_zero]
     assert slopes(lambda x, y: x**y, 0.0, exponent) == [at_zero, 0.0]
@@ -44,7 +45,8 @@ def test_pow_keeps_float32_and_negative_bases():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("x", [-np.inf, -1000.0, -89.0, -12.0, -1.0, 0.0, 1.0, 17.0, 89.0, 1000.0, np.inf])
+@pytest.mark.parametrize("x", [
+    -np.inf, -1000.0, -89.0, -12.0, -1.0, 0.0, 1.0, 17.0, 89.0, 1000.0, np.inf])
 def test_sigmoid_and_softplus_far_out(dtype, x):
     x = np.asarray(x, dtype)
     info = np.finfo(dtype)
@@ -53,7 +55,8 @@ def test_sigmoid_and_softplus_far_out(dtype, x):
         sigmoid, softplus = 1 / (1 + np.exp(-wide)), np.logaddexp(wide, np.longdouble(0))
     got = value(TABLE["sigmoid"], x)
     np.testing.assert_allclose(got, sigmoid, rtol=8 * info.eps, atol=1 / info.max)
-    np.testing.assert_allclose(value(TABLE["softplus"], x), softplus, rtol=8 * info.eps, atol=info.tiny)
+    got = value(TABLE["softplus"], x)
+    np.testing.assert_allclose(got, softplus, rtol=8 * info.eps, atol=info.tiny)
     for name in ("sigmoid", "softplus"):
         slope = slopes(TABLE[name], x, dtype=dtype)[0]
         assert np.isfinite(slope) and slope.dtype == dtype
@@ -77,15 +80,16 @@ def test_slopes_at_ties():
     assert slopes(TABLE["fmax"], 1.0, 1.0) == [1.0, 0.0]
     assert slopes(TABLE["relu"], 0.0) == [0.0]
     assert slopes(lambda x: TABLE["relu"](x, 0.25), 0.0) == [0.25]
-    assert slopes(TABLE["clip"], [-1.0, 0.0, 0.5, 1.0, 2.0], 0.0, 1.0)[0].tolist() == [0, 1, 1, 1, 0]
+    points = [-1.0, 0.0, 0.5, 1.0, 2.0]
+    assert slopes(TABLE["clip"], points, 0.0, 1.0)[0].tolist() == [0, 1, 1, 1, 0]
     assert [float(s) for s in slopes(TABLE["clip"], 0.5, 2.0, 1.0)] == [0.0, 0.0, 1.0]
 
 
 def test_nan_goes_where_numpy_lets_it():
     x, y = np.array([np.nan, 1.0, np.nan]), np.array([1.0, np.nan, np.nan])
-    for name, function in {"maximum": np.maximum, "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin,
-                           "lt": np.less, "neq": np.not_equal}.items():
-        np.testing.assert_array_equal(value(TABLE[name], x, y), function(x, y))
+    for op, function in ((T.maximum, np.maximum), (T.minimum, np.minimum), (T.fmax, np.fmax),
+                         (T.fmin, np.fmin), (T.lt, np.less), (T.neq, np.not_equal)):
+        np.testing.assert_array_equal(value(op, x, y), function(x, y))
     assert np.isnan(value(TABLE["relu"], x)).tolist() == [True, False, True]
     assert np.isnan(value(TABLE["clip"], x, 0.0, 1.0)).tolist() == [True, False, True]
     assert slopes(TABLE["fmax"], x[:2], y[:2])[0].tolist() == [0.0, 1.0]
@@ -192,11 +196,13 @@ def test_isclose_follows_numpy():
 
 def test_bits_and_logic():
     i, b = np.int8([5, -1]), np.array([True, False])
-    assert evaluate(~constant(i)).tolist() == [-6, 0] and evaluate(~constant(b)).tolist() == [False, True]
-    assert evaluate(constant(i) & 3).tolist() == [1, 3] and evaluate(1 << constant(i[:1])).tolist() == [32]
+    assert evaluate(~constant(i)).tolist() == [-6, 0]
+    assert evaluate(~constant(b)).tolist() == [False, True]
+    assert evaluate(constant(i) & 3).tolist() == [1, 3]
+    assert evaluate(1 << constant(i[:1])).tolist() == [32]
     assert evaluate(constant(b) | True).tolist() == [True, True]
     assert evaluate(T.logical_not([0.5, 0.0])).tolist() == [False, True]
-    with pytest.raises(DtypeError, match="bitwise_and: takes integers or bools, not float64 and int8"):
+    with pytest.raises(DtypeError, match="bitwise_and: takes integers or bools, not float64"):
         constant(0.1) & 1
 
 
@@ -208,11 +214,13 @@ def test_int_division_and_dtypes_of_quotients():
 
 def test_complex_parts():
     z = np.array([3 + 4j, -1j])
-    assert evaluate(T.abs(z)).tolist() == [5.0, 1.0] and evaluate(T.conj(z)).tolist() == [3 - 4j, 1j]
-    assert evaluate(constant(z).real).tolist() == [3, 0] and evaluate(constant(z).imag).tolist() == [4, -1]
+    assert evaluate(T.abs(z)).tolist() == [5, 1] and evaluate(T.conj(z)).tolist() == [3 - 4j, 1j]
+    assert evaluate(constant(z).real).tolist() == [3, 0]
+    assert evaluate(constant(z).imag).tolist() == [4, -1]
     assert evaluate(T.complex(z.real, z.imag)).tolist() == z.tolist()
     np.testing.assert_allclose(evaluate(T.angle(z)), np.angle(z))
-    assert slopes(lambda v: T.real(v * T.conj(v)), z, dtype="complex128")[0].tolist() == [6 + 8j, -2j]
+    (squared,) = slopes(lambda v: T.real(v * T.conj(v)), z, dtype="complex128")
+    assert squared.tolist() == [6 + 8j, -2j]
 
 
 def test_strong_mul_in_each_mode():

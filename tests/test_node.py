@@ -12,6 +12,7 @@ from symgrad.errors import ArgumentError, DtypeError
 from symgrad.interpret import evaluate, run
 from symgrad.node import CONST, INPUT, Node, as_node, constant, leaves, rebuild, toposort, variable
 from symgrad.op import remake
+from symgrad.origin import line
 from symgrad.shared import shared
 from symgrad.types import Type
 
@@ -53,7 +54,8 @@ def test_ops_compare_by_identity():
 # -- operators (B3, B4)
 
 
-@pytest.mark.parametrize("other", [np.array([1.0, 2.0]), [1.0, 2.0], 2.0, 2, np.float64(2)], ids=repr)
+@pytest.mark.parametrize("other", [np.array([1.0, 2.0]), [1.0, 2.0], 2.0, 2, np.float64(2)],
+                         ids=repr)
 def test_operators_with_arrays_lists_and_numbers_on_either_side(other):
     x = vector("x")
     value = np.array([3.0, 5.0])
@@ -71,15 +73,16 @@ def test_unary_operators_divmod_and_bits():
     q, r = divmod(x, 2)
     assert evaluate(q, {x: [-3.0]}) == [-2] and evaluate(r, {x: [-3.0]}) == [1]
     given = {i: np.int32([6])}
-    assert [evaluate(n, given).item() for n in (i & 3, 3 & i, i | 1, 1 | i, i ^ 2, 2 ^ i, i << 1, 1 << i,
-                                                i >> 1, 100 >> i, ~i)] == [2, 2, 7, 7, 4, 4, 12, 64, 3, 1, -7]
+    found = (i & 3, 3 & i, i | 1, 1 | i, i ^ 2, 2 ^ i, i << 1, 1 << i, i >> 1, 100 >> i, ~i)
+    want = [2, 2, 7, 7, 4, 4, 12, 64, 3, 1, -7]
+    assert [evaluate(n, given).item() for n in found] == want
 
 
 def test_dtypes_of_operators_follow_autocast():
     x, b = vector("x", "float32"), vector("b", "int8")
     assert (x + 1).dtype == (x * 0.5).dtype == (2 - x).dtype == "float32"
-    assert (x + 0.1).dtype == "float64" and (b + 1).dtype == "int8" and (b + 300).dtype == "int16"
-    assert (b / 2).dtype == "float64" and (b * 0.5).dtype == "float32" and (x + np.float64(1)).dtype == "float64"
+    assert (x + 0.1).dtype == (x + np.float64(1)).dtype == (b / 2).dtype == "float64"
+    assert (b + 1).dtype == "int8" and (b + 300).dtype == "int16" and (b * 0.5).dtype == "float32"
 
 
 def test_what_no_operator_takes():
@@ -111,9 +114,7 @@ def test_shapes_can_be_unpacked_and_vectors_of_known_length_iterated():
     assert len(tuple(x.shape)) == 3 and [d.dtype for d in (a, b, c)] == ["int64"] * 3
     value = np.zeros((2, 3, 4), "float32")
     assert [int(evaluate(d, {x: value})) for d in (a, b)] == [2, 3]
-    assert evaluate(c) == 4 or evaluate(c, {x: value}) == 4
-    assert len(list(x.shape[1:])) == 2
-    assert [evaluate(v).item() for v in variable(Type("int8", (2,))).type("v") + [1, 2]] if False else True
+    assert evaluate(c, {x: value}) == 4 and len(list(x.shape[1:])) == 2
     known = constant(np.array([5.0, 6.0]))
     assert [float(evaluate(v)) for v in known] == [5, 6]
 
@@ -132,7 +133,8 @@ def test_a_list_of_slices_indexes_like_a_tuple():
 def test_the_view_of_theano():
     x = vector("x")
     y = x + 1
-    assert x.owner is None and y.owner.op is T.add and y.owner.inputs[0] is x and y.owner.outputs == [y]
+    assert x.owner is None and y.owner.op is T.add
+    assert y.owner.inputs[0] is x and y.owner.outputs == [y]
     assert x.type("z").type is x.type and x.type("z").name == "z" and x.broadcastable == (False,)
     y.tag.note = 1
     assert y.tag.note == 1 and not hasattr(x.tag, "note")
@@ -149,7 +151,7 @@ def test_names_are_strings():
 def test_nodes_know_the_line_that_made_them():
     x = vector("x")
     y = x * 2
-    assert y.origin[0] == __file__ and y.origin[1] == x.origin[1] + 1 or y.origin[0] == __file__
+    assert y.origin[0] == __file__ and "y = x * 2" in line(y.origin)
 
 
 # -- constants
@@ -219,7 +221,7 @@ def test_rebuild_replaces_and_keeps_the_rest():
     moved.name = "moved"
     z = variable(Type("float32", (None,)), "z")
     (new,) = rebuild([kept + moved], {x: z}, remake)
-    assert new.inputs[0] is kept and new.inputs[1].name == "moved" or new.inputs[1].op.name == "cast"
+    assert new.inputs[0] is kept
     assert new.dtype == "float64" and x not in toposort([new])
     assert rebuild([kept], {x: z}, remake) == [kept] and rebuild([x], {x: z}, remake) == [z]
 
@@ -270,7 +272,6 @@ def test_wide_and_shared_graphs_pickle_in_linear_size():
 
 def test_a_failed_pickle_leaves_the_next_one_alone():
     _, deep = chain(5_000)
-    deep.tag.note = open  # fine
     deep.tag.bad = lambda: None
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(deep)

@@ -62,8 +62,10 @@ def test_an_unknown_row_is_named():
         expression(lambda s, x: s.expo(x), 1)
 
 
-@pytest.mark.parametrize("op", [op for op in OPS.values() if op.kind == "elementwise" and op.scalar],
-                         ids=lambda op: op.name)
+FUSIBLE = [op for op in OPS.values() if op.kind == "elementwise" and op.scalar]
+
+
+@pytest.mark.parametrize("op", FUSIBLE, ids=lambda op: op.name)
 def test_an_op_uses_rows_of_the_vocabulary_and_only_its_operands(op):
     attrs = {p: "float32" for p in op.params}
     used = list(parts(expression(op.scalar, op.arity, **attrs)))

@@ -128,6 +128,12 @@ def test_a_function_prints_its_rewritten_graph_and_its_steps():
     assert "mul" not in text
 
 
+def test_updates_say_which_variable_they_are_for():
+    w = sg.shared(np.zeros(3), name="w")
+    rows = tree(sg.function([], [], updates=[(w, w + 1)])).splitlines()
+    assert re.match(r"add \[id A\] f64\[\w+\] #0 → w", rows[0])
+
+
 def test_two_runs_print_the_same():
     def text():
         x = T.dvector("x")

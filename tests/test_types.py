@@ -31,13 +31,15 @@ from symgrad.types import (
 # -- dtypes
 
 
-@pytest.mark.parametrize("a, b", itertools.product(DTYPES, DTYPES))
+@pytest.mark.parametrize("a, b", list(itertools.product(DTYPES, DTYPES)))
 def test_promotion_is_numpys(a, b):
     assert promote(a, b) == np.promote_types(a, b).name == promote(b, a)
 
 
 def test_promotion_of_several():
-    assert promote("int8", "uint8", "float16") == "float32" == np.result_type("i1", "u1", "f2").name
+    """From left to right, as Theano's upcast."""
+    assert promote("int8", "uint8", "float32") == "float32"
+    assert promote("int8", "uint8", "float16") == "float32"
     assert promote("int8") == "int8"
 
 
@@ -106,7 +108,8 @@ def test_autocast_follows_floatx():
 
 def test_weak_numbers_take_the_dtype_they_meet():
     assert autocast(0.1, "float32").dtype == "float32" and autocast(3, "float16").dtype == "float16"
-    assert autocast(300, "complex64").dtype == "complex64" and autocast(0.5, "int8").dtype == "float32"
+    assert autocast(300, "complex64").dtype == "complex64"
+    assert autocast(0.5, "int8").dtype == "float32"
     assert autocast(1j, "complex64").dtype == "complex64"
 
 
@@ -178,7 +181,8 @@ def test_lengths_that_clash():
 
 def test_axes():
     assert plain_axis(-1, 3) == 2 == plain_axis(np.int8(2), 3)
-    assert plain_axes(None, 2) == (0, 1) and plain_axes((-1, 0), 2) == (0, 1) and plain_axes(1, 2) == (1,)
+    assert plain_axes(None, 2) == (0, 1) and plain_axes((-1, 0), 2) == (0, 1)
+    assert plain_axes(1, 2) == (1,)
     with pytest.raises(ShapeError, match="axis 2 is out of range for 2 dimensions"):
         plain_axis(2, 2)
     with pytest.raises(ShapeError, match="out of range for 1 dimension$"):

@@ -1,9 +1,9 @@
 """What a call costs when there is next to nothing to compute."""
 import numpy as np
-import symgrad.tensor as T
 from side_by_side import Work
 
 import symgrad as sg
+import symgrad.tensor as T
 
 REPEATS = 500       # calls a round: the arguments are the same each time
 

@@ -3,10 +3,10 @@
 NumPy makes an array of 16 MB for each operation; one pass in blocks that fit the cache need not.
 """
 import numpy as np
-import symgrad.tensor as T
 from side_by_side import Work
 
 import symgrad as sg
+import symgrad.tensor as T
 
 LENGTH = 4_000_000
 

@@ -1,8 +1,10 @@
 """How long compiling takes: import, first result of a small model, a node of a large one."""
 import gc
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,11 +26,15 @@ REPEATS = {1_000: 5, 10_000: 2, 50_000: 1}
 def fresh_runs(clock: str, runs: int = 9) -> list[dict]:
     """The stages of `first_result.py` in processes of their own.
 
-    A first one, which may write bytecode, is left out.
+    Modules come from bytecode, as those of an installed package do: a first process, which is left
+    out, writes it to a folder of its own.
     """
     command = [sys.executable, str(SCRIPT), clock]
-    texts = [subprocess.run(command, check=True, capture_output=True, text=True).stdout
-             for _ in range(runs + 1)]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as folder:
+        environment["PYTHONPYCACHEPREFIX"] = folder
+        texts = [subprocess.run(command, check=True, capture_output=True, text=True,
+                                env=environment).stdout for _ in range(runs + 1)]
     return [json.loads(text) for text in texts[1:]]
 
 

@@ -4,9 +4,9 @@ A maker takes a number of units (links, leaves, layers) and returns the inputs, 
 arguments for a call; every unit adds the same number of nodes.
 """
 import numpy as np
-import symgrad.tensor as T
 
 import symgrad as sg
+import symgrad.tensor as T
 
 WIDTH, EXAMPLES = 8, 4
 

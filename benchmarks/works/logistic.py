@@ -5,10 +5,10 @@ where its result is wanted, softmax is shifted by its greatest logit, the learni
 join the softmax's own division.  It stays plain NumPy: no BLAS routine is called by name.
 """
 import numpy as np
-import symgrad.tensor as T
 from side_by_side import Work
 
 import symgrad as sg
+import symgrad.tensor as T
 
 PIXELS, CLASSES, RATE = 784, 10, 0.13
 

@@ -1,9 +1,9 @@
 """A perceptron 784-500-10 with tanh and L2 on both matrices: one training call on 20 examples."""
 import numpy as np
-import symgrad.tensor as T
 from side_by_side import Work
 
 import symgrad as sg
+import symgrad.tensor as T
 from works.logistic import CLASSES, PIXELS, batches
 
 HIDDEN, RATE, L2 = 500, 0.01, 0.0001

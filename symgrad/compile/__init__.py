@@ -1,1 +1,2 @@
-"""The compiler: intern, rewrite, fuse, lower, plan memory, print code.  `function.py` tells the story in order."""
+"""The compiler: intern, rewrite, fuse, lower, plan memory, print code.  `function.py` tells the
+story in order."""

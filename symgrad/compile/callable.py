@@ -1,4 +1,5 @@
-"""`Function`: what `function()` returns.  Checks arguments, runs the program, applies updates all or none."""
+"""`Function`: what `function()` returns.  Checks arguments, runs the program, applies updates all
+or none."""
 
 from __future__ import annotations
 
@@ -21,12 +22,19 @@ _LIKE = ((IndexError, IndexingError), (TypeError, DtypeError), (ValueError, Shap
 class Function:
     """A compiled graph.  Call it with arrays by position or keyword.
 
-    ``f.source`` is the generated program, ``f.report`` what the compiler did, ``f.graph`` the rewritten outputs,
-    ``f.plan`` the steps.  A call that fails leaves every shared variable as it was.  Any number of threads may call.
+    ``f.source`` is the generated program, ``f.report`` what the compiler did, ``f.graph`` the
+    rewritten outputs, ``f.plan`` the steps.  A call that fails leaves every shared variable as it
+    was.  Any number of threads may call.
     """
 
     def __init__(self, program, code, report, general, recipe=None, profile=False):
-        self.program, self.code, self.report, self._general, self.recipe = program, code, report, general, recipe
+        self.program, self.code, self.report, self._general, self.recipe = (
+            program,
+            code,
+            report,
+            general,
+            recipe,
+        )
         self.name = program.name
         self.trust_input = False
         plan = code.plan
@@ -34,8 +42,14 @@ class Function:
         self._updated = [plan.pool.source[s].container for s, _ in plan.updates]
         self._lock = threading.Lock() if self._updated else None
         self._slow = None  # the general program, compiled when a call first needs it
-        self._checks = [(np.dtype(leaf.type.dtype), leaf.type.ndim,
-                         any(isinstance(d, int) for d in leaf.type.shape)) for leaf in program.leaves]
+        self._checks = [
+            (
+                np.dtype(leaf.type.dtype),
+                leaf.type.ndim,
+                any(isinstance(d, int) for d in leaf.type.shape),
+            )
+            for leaf in program.leaves
+        ]
         self._arity = len(program.leaves)
         self.profile = SimpleNamespace(calls=0, seconds=0.0) if profile else None
 
@@ -46,8 +60,13 @@ class Function:
             args = self._bound(args, kwargs)
         arrays = []
         for k, (value, (dtype, ndim, sized)) in enumerate(zip(args, self._checks, strict=True)):
-            if type(value) is np.ndarray and value.dtype == dtype and value.ndim == ndim and not sized and (
-                    value.dtype.isnative):
+            if (
+                type(value) is np.ndarray
+                and value.dtype == dtype
+                and value.ndim == ndim
+                and not sized
+                and (value.dtype.isnative)
+            ):
                 arrays.append(value)
             else:
                 arrays.append(self._accepted(k, value))
@@ -70,7 +89,13 @@ class Function:
         form = self.program.form
         if form == "single":
             return outputs[0]
-        return None if form == "none" else list(outputs) if form == "list" else dict(zip(form, outputs, strict=True))
+        return (
+            None
+            if form == "none"
+            else list(outputs)
+            if form == "list"
+            else dict(zip(form, outputs, strict=True))
+        )
 
     def _evaluate(self, arrays):
         held = [c.storage[0] for c in self._shared]
@@ -83,8 +108,12 @@ class Function:
                 self._slow = self._general()
             code = self._slow
             order = {c: k for k, c in enumerate(self._shared)}
-            held = [held[order[code.plan.pool.source[s].container]] if code.plan.pool.source[s].container in order
-                    else code.plan.pool.source[s].container.storage[0] for s in code.plan.shared]
+            held = [
+                held[order[code.plan.pool.source[s].container]]
+                if code.plan.pool.source[s].container in order
+                else code.plan.pool.source[s].container.storage[0]
+                for s in code.plan.shared
+            ]
             try:
                 with np.errstate(all="ignore"):
                     return code.run(*arrays, *held)
@@ -94,7 +123,8 @@ class Function:
             raise self._explained(error, code) from None
 
     def _explained(self, error, code):
-        """The error with the op and the user's lines, found by the line of the program that raised it."""
+        """The error with the op and the user's lines, found by the line of the program that raised
+        it."""
         if isinstance(error, SymgradError) and getattr(error, "explained", False):
             return error
         line, trace = None, error.__traceback__
@@ -110,8 +140,13 @@ class Function:
         if cls is None:
             return error
         text = str(error)
-        return cls(origin.report(text if text.startswith(f"{node.op.name}:") else f"{node.op.name}: {text}",
-                                 [i for i in node.inputs if i.origin], node.origin))
+        return cls(
+            origin.report(
+                text if text.startswith(f"{node.op.name}:") else f"{node.op.name}: {text}",
+                [i for i in node.inputs if i.origin],
+                node.origin,
+            )
+        )
 
     # -- arguments
 
@@ -119,18 +154,29 @@ class Function:
         i, leaf = self.program.inputs[k], self.program.leaves[k]
         downcast = self.program.allow_downcast if i.allow_downcast is None else i.allow_downcast
         name = i.name or f"argument {k}"
-        return accept(value, leaf.type, f"{self.name or 'function'}: {name}", i.strict, downcast, i.variable.origin)
+        return accept(
+            value,
+            leaf.type,
+            f"{self.name or 'function'}: {name}",
+            i.strict,
+            downcast,
+            i.variable.origin,
+        )
 
     def _bound(self, args, kwargs):
         ins = self.program.inputs
         label = self.name or "function"
         names = [i.name for i in ins]
         if len(args) > len(ins):
-            raise ArgumentError(f"{label}: takes {len(ins)} argument{'s' * (len(ins) != 1)}, got {len(args)}")
+            raise ArgumentError(
+                f"{label}: takes {len(ins)} argument{'s' * (len(ins) != 1)}, got {len(args)}"
+            )
         values = list(args) + [_MISSING] * (len(ins) - len(args))
         for key, value in kwargs.items():
             if key not in names:
-                raise ArgumentError(f"{label}: unknown keyword {key!r}: {near(key, [n for n in names if n] or ['(no named inputs)'])}")
+                raise ArgumentError(
+                    f"{label}: unknown keyword {key!r}: {near(key, [n for n in names if n] or ['(no named inputs)'])}"
+                )
             k = names.index(key)
             if values[k] is not _MISSING:
                 raise ArgumentError(f"{label}: {key!r} was given twice")

@@ -15,25 +15,47 @@ from symgrad.compile.report import Report
 from symgrad.config import config
 
 # Theano's modes, as changes to the pipeline.
-MODES = {"FAST_RUN": "", "Mode": "", "FAST_COMPILE": "-collect -shapes -specialise -block", "DebugMode": "",
-         "DEBUG_MODE": "", "debug": ""}
+MODES = {
+    "FAST_RUN": "",
+    "Mode": "",
+    "FAST_COMPILE": "-collect -shapes -specialise -block",
+    "DebugMode": "",
+    "DEBUG_MODE": "",
+    "debug": "",
+}
 
 
-def function(inputs=(), outputs=None, mode=None, updates=None, givens=None, no_default_updates=False,
-             accept_inplace=False, name=None, rebuild_strict=True, allow_input_downcast=None, profile=None,
-             on_unused_input=None, passes=None, backend=None):
+def function(
+    inputs=(),
+    outputs=None,
+    mode=None,
+    updates=None,
+    givens=None,
+    no_default_updates=False,
+    accept_inplace=False,
+    name=None,
+    rebuild_strict=True,
+    allow_input_downcast=None,
+    profile=None,
+    on_unused_input=None,
+    passes=None,
+    backend=None,
+):
     """Compile a graph to a `Function`.
 
     Parameters
     ----------
     inputs : list of variables or `In`; an `In` may carry a name, a default ``value`` …
     outputs : a variable, a list, a dict of them, or None; what a call returns has the same form
-    updates : list of ``(shared, expression)`` pairs or a dict; applied after the outputs are computed, all or none
+    updates : list of ``(shared, expression)`` pairs or a dict; applied after the outputs are
+        computed, all or none
     givens : list of pairs or a dict ``{variable: replacement}``, substituted before anything else
-    passes, mode : changes to the pipeline (see `compile/passes.py`); Theano's mode names are accepted
+    passes, mode : changes to the pipeline (see `compile/passes.py`); Theano's mode names are
+        accepted
     backend : 'numpy', 'python' or 'auto' (default ``config.backend``)
     on_unused_input : 'raise' (default), 'warn' or 'ignore'
-    allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False nothing
+    allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False
+        nothing
     no_default_updates : True, or a list of shared variables whose default updates are left out
 
     >>> x = T.dvector("x"); f = function([x], (x ** 2).sum()); f([1, 2, 3])

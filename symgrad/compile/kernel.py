@@ -5,7 +5,7 @@
     kernel = (name, params, results, stages, axes)
     stage  = target[at] = expr                            one value for every index
            | target[at] = sum | max | ... over: expr      a reduction
-           | target[at] += over: expr                     into what an earlier stage stored there (a scatter)
+           | target[at] += over: expr                     onto an earlier stage of that target
            | target[at] := expr                           a name for an expression, no storage
     expr   = source[at]  |  scalar(expr, ...)  |  literal  |  axis  |  length  |  index
     at     = 0  |  axis  |  2*axis+axis-1 (affine)  |  index (computed: a gather)
@@ -90,7 +90,7 @@ class Lit:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """A row of the scalar vocabulary (or ``cast``) applied to operands of one dtype; `dtype` is the result's."""
+    """A row of the scalar vocabulary, or ``cast``, on operands of one dtype; `dtype`: the result's."""
 
     row: str
     args: tuple
@@ -135,7 +135,7 @@ class Param(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """Stages in an order in which they may run; `axes`: how far letters run, the leading one first."""
+    """Stages in an order in which they may run; `axes`: how far letters run, the leading first."""
 
     name: str
     params: tuple
@@ -157,7 +157,8 @@ class Kernel:
     @property
     def checks(self):
         """The distinct computed indices, in order of first use."""
-        return tuple(dict.fromkeys([e for s in self.stages for e in walk(s.expr, *s.at) if type(e) is Index]))
+        found = [e for s in self.stages for e in walk(s.expr, *s.at) if type(e) is Index]
+        return tuple(dict.fromkeys(found))
 
 
 def walk(*expressions):
@@ -191,7 +192,7 @@ def substitute(e, at):
 
 
 def affine(terms, offset=0):
-    """An index form in its simplest spelling: terms are (factor, an index form, letter or length)."""
+    """An index form in its simplest spelling; terms are (factor, index form, letter or length)."""
     total, computed = {}, []
     stack = list(terms)[::-1]
     while stack:
@@ -241,7 +242,7 @@ def show(kernel):
     tail = ", ".join([f"{r.name}: {r.type!r}" for r in kernel.results])
     lines = [f"kernel {kernel.name}({head}) -> {tail}"]
     if kernel.axes:
-        lines.append("  axes " + "  ".join([f"{letter}<{length}" for letter, length in kernel.axes]))
+        lines.append("  axes " + "  ".join([f"{x}<{length}" for x, length in kernel.axes]))
     for s in kernel.stages:
         sign = ":=" if s.inline else "+=" if s.onto and s.combine else " ="
         over = ",".join(s.over)
@@ -297,7 +298,7 @@ def text(e, leaf, typed=False):
     row = ROWS[e.row]
     if row.text.startswith(f"{row.name}("):
         return row.text.format(*inner)
-    if typed and row.name in row.text.split():  # and, or, xor, not: words that Python means otherwise
+    if typed and row.name in row.text.split():  # and, or, xor, not
         return f"{row.numpy}({', '.join(inner)})"
     inner = [f"({t})" if open_ended(a) and (e.row != "where" or a.row == "where") else t
              for t, a in zip(inner, e.args, strict=True)]

@@ -1,15 +1,4 @@
-"""Kernels to loop nests: the last form that all kernel backends share.  A tree, printed as Python.
-
-::
-
-    nest      = (name, params, results, lengths, buffers, body)
-    body      = statement, ...
-    statement = For(letter, length, body)
-              | Assign(cell, expr)
-              | Fold(cell, combine, expr, order, best, index)  cell = combine(cell, expr)
-              | Nonempty(op, lengths, over)                      an error if there is nothing to take
-    cell      = Local(name)  |  Load(array, at)
-    expr      = the kernel's expressions, Local(name)
+"""Kernels to loop nests (`nest.py`).
 
 A stage becomes a job: a statement and the letters of the loops around it; a reduction two, its
 start and its fold.  Neighbours with the same next letter share its loop, unless one reads of
@@ -22,84 +11,14 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 
-from symgrad.compile.kernel import (Affine, Apply, Axis, Index, Lit, Load, Size, affine_text, number,
-                                    open_ended, substitute, text, type_name, walk)
+from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, Size, substitute, walk
+from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nest, Nonempty
 
+ARG = ("argmax", "argmin")
 WINDOW = 64  # how many jobs that must wait are looked past for one that may share a loop
-
-
-# -- the tree
-
-
-@dataclass(frozen=True, slots=True)
-class Local:
-    """A scalar variable."""
-
-    name: str
-    dtype: str
-
-
-@dataclass(slots=True)
-class For:
-    """The body for letter = 0 … length - 1."""
-
-    letter: str
-    length: object
-    body: list
-
-
-@dataclass(slots=True)
-class Assign:
-    cell: object
-    expr: object
-
-
-@dataclass(slots=True)
-class Fold:
-    """``cell = combine(cell, expr)``.  For argmax and argmin: where `expr` beats `best`, it becomes
-    the best and the cell becomes `index`; the first of equals wins, a NaN beats everything."""
-
-    cell: object
-    combine: str
-    expr: object
-    order: str
-    best: object = None
-    index: object = None
-
-
-@dataclass(slots=True)
-class Nonempty:
-    """An error unless no result is asked for (`lengths`) or there are elements to take (`over`)."""
-
-    op: str
-    lengths: tuple
-    over: tuple
-    node: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """Memory for the values of a stage that outlive a pass through the loops."""
-
-    name: str
-    dtype: str
-    lengths: tuple
-
-
-@dataclass(slots=True)
-class Nest:
-    """A whole kernel."""
-
-    name: str
-    params: tuple
-    results: tuple
-    lengths: tuple  # the Dims it must be told
-    buffers: tuple
-    body: list
 
 
 def loops(kernel):
@@ -150,8 +69,8 @@ class _Nester:
         body = []
         for s in k.stages:
             if s.combine and s.start is None and s.over and not s.onto:
-                body.append(Nonempty(s.node.op.name if s.node else s.combine, self.lengths(s.at),
-                                     tuple([self.length[x] for x in s.over]), s.node))
+                over = tuple([self.length[x] for x in s.over])
+                body.append(Nonempty(s.node.op.name if s.node else s.combine, over, s.node))
         body += self.write(tree, [], frozenset())
         return Nest(k.name, k.params, k.results, k.lengths, tuple(self.buffers), body)
 
@@ -169,8 +88,8 @@ class _Nester:
                 if not s.onto:
                     jobs.append(_Job(s, "start", tuple(outer)))
                 loop = tuple(sorted([*outer, *s.over], key=self.rank.__getitem__))
-                if not self.in_order(s.over):  # argmax and argmin must meet the first of equals first
-                    loop = (*outer, *s.over)
+                if s.combine in ARG and not self.in_order(s.over):
+                    loop = (*outer, *s.over)  # they must meet the first of equals first
                 jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
             else:
                 jobs.append(_Job(s, "set", tuple(outer), reads))
@@ -266,7 +185,8 @@ class _Nester:
             if known is None:
                 paths[target] = path
             else:
-                shared = itertools.takewhile(lambda pair: pair[0] is pair[1], zip(known, path))
+                pairs = zip(known, path, strict=False)
+                shared = itertools.takewhile(lambda pair: pair[0] is pair[1], pairs)
                 paths[target] = tuple([a for a, _ in shared])
 
         while stack:
@@ -284,7 +204,7 @@ class _Nester:
             left = [k for k, a in enumerate(s.at) if type(a) is Axis and a.letter not in bound]
             if target not in self.results:
                 self.homes[target] = self.home(target, s, left)
-            if s.combine in ("argmax", "argmin"):
+            if s.combine in ARG:
                 name = self.another(f"{target}_best")
                 self.best[target] = self.home(name, s, left, s.expr.dtype)
 
@@ -324,7 +244,7 @@ class _Nester:
         return counts
 
     def statement(self, job, frames):
-        s, arg = job.stage, job.stage.combine in ("argmax", "argmin")
+        s, arg = job.stage, job.stage.combine in ARG
         target = self.cell(self.homes.get(s.target), s.target, s.at, s.dtype, frames)
         best = self.cell(self.best[s.target], None, s.at, None, frames) if arg else None
         if job.what == "start":
@@ -429,86 +349,3 @@ def extreme(combine, dtype):
         info = np.iinfo(dtype)
         value = info.min if combine in ("max", "argmax") else info.max
     return Lit(np.asarray(value).astype(dtype).item(), dtype)
-
-
-# -- text
-
-
-def show(nest, typed=False):
-    """The nest as a Python function; `typed`: such that NumPy's scalars compute it bit for bit."""
-    arrays = ", ".join([*[p.name for p in nest.params], *[r.name for r in nest.results]])
-    lengths = ", ".join([str(d) for d in nest.lengths])
-    lines = [f"def {nest.name}({arrays}{', *, ' + lengths if lengths else ''}):"]
-    lines += [f"    {b.name} = empty({_tuple(b.lengths)}, {b.dtype!r})" for b in nest.buffers]
-    stack = [(s, 1) for s in reversed(nest.body)]
-    while stack:
-        s, level = stack.pop()
-        if type(s) is For:
-            line = f"for {s.letter} in range({s.length}):"
-            stack += [(inner, level + 1) for inner in reversed(s.body)]
-        else:
-            line = _line(s, _typed if typed else _plain, typed)
-        lines.append("    " * level + line)
-    return "\n".join(lines)
-
-
-def _tuple(items):
-    return f"({', '.join([str(i) for i in items])}{',' * (len(items) == 1)})"
-
-
-def _line(s, leaf, typed):
-    if type(s) is Nonempty:
-        return f"nonempty({s.op!r}, {_tuple(s.lengths)}, {_tuple(s.over)})"
-    target, value = _target(s.cell), text(s.expr, leaf, typed)
-    if type(s) is Assign:
-        return f"{target} = {value}"
-    if s.combine in ("sum", "prod"):
-        return f"{target} {'+' if s.combine == 'sum' else '*'}= {value}"
-    if s.combine in ("max", "min"):
-        return f"{target} = {s.combine}({target}, {value})"
-    if s.combine in ("and", "or"):
-        return f"{target} = {target} {s.combine} {f'({value})' if open_ended(s.expr) else value}"
-    best = _target(s.best)
-    index = text(s.index, leaf, typed)
-    return f"{target}, {best} = {s.combine}({target}, {best}, {value}, {index})"
-
-
-def _target(c):
-    return c.name if type(c) is Local else f"{c.source}[{','.join(map(_at, c.at)) or '()'}]"
-
-
-def _at(a):
-    """An index inside brackets: plain whole numbers."""
-    if type(a) is Axis:
-        return a.letter
-    if type(a) is Local:
-        return a.name
-    return affine_text(a, str) if type(a) is Affine else str(a)
-
-
-def _plain(e):
-    kind = type(e)
-    if kind is Lit:
-        return number(e)
-    if kind is Index:
-        inner = text(e.expr, _plain)
-        if e.length is None:
-            return inner
-        return f"index({inner}, {e.length})"
-    if kind is Local or kind is Load:
-        return _target(e)
-    return str(e.length) if kind is Size else _at(e)
-
-
-def _typed(e):
-    kind = type(e)
-    if kind is Lit:
-        return f"{type_name(e.dtype)}({number(e)})"
-    if kind is Index:
-        inner = text(e.expr, _typed, True)
-        if e.length is None:
-            return inner
-        return f"index({inner}, {e.length}, {e.axis}, {e.op!r})"
-    if kind is Local or kind is Load:
-        return _target(e)
-    return f"int64({e.length if kind is Size else _at(e)})"

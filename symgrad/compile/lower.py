@@ -10,8 +10,19 @@ import itertools
 import keyword
 
 from symgrad.compile.kernel import Axis, Kernel, Lit, Load, Param, Stage, walk
-from symgrad.compile.spell import (LOWERED, cast, combine, domain, literal, moves, price,
-                                   read_inputs, space, tree, typed)
+from symgrad.compile.spell import (
+    LOWERED,
+    cast,
+    combine,
+    domain,
+    literal,
+    moves,
+    price,
+    read_inputs,
+    space,
+    tree,
+    typed,
+)
 from symgrad.node import CONST
 from symgrad.scalars import ROWS
 from symgrad.types import is_discrete

@@ -1,9 +1,10 @@
-"""Where every value of a plan lives: buffers kept between calls, in place, views, the memory of shared variables.
+"""Where every value of a plan lives: buffers kept between calls, in place, views, the memory of
+shared variables.
 
-In-place computation is decided here and nowhere else; no graph ever says "in place".  The plan's nodes are walked
-once.  A view extends the life of what it looks at; a dying buffer of equal type is handed to an elementwise result
-(`inplace`) or to a later value (`reuse`).  Inputs, shared values and outputs are never handed over, except a shared
-value to its own update at its last read.
+In-place computation is decided here and nowhere else; no graph ever says "in place".  The plan's
+nodes are walked once.  A view extends the life of what it looks at; a dying buffer of equal type
+is handed to an elementwise result (`inplace`) or to a later value (`reuse`).  Inputs, shared
+values and outputs are never handed over, except a shared value to its own update at its last read.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from symgrad.types import BYTES
 class Want(NamedTuple):
     """What a backend says of one node.
 
-    `how`: 'out' (writes into memory it is given), 'made' (allocates by itself, or passes an input on), 'view' (looks
-    at its first input), 'scalar' (a number, no memory).  `over`: inputs whose memory it may write its result over.
-    `temps`: dtypes of scratch values of the same shape.
+    `how`: 'out' (writes into memory it is given), 'made' (allocates by itself, or passes an input
+    on), 'view' (looks at its first input), 'scalar' (a number, no memory).  `over`: inputs whose
+    memory it may write its result over. `temps`: dtypes of scratch values of the same shape.
     """
 
     how: str
@@ -28,8 +29,8 @@ class Want(NamedTuple):
 
 
 class Home(NamedTuple):
-    """Where a value lives: kind 'slot', 'fresh' (a new array each call), 'leaf' (a shared variable's own memory),
-    'made', 'view', 'scalar'; and which slot, leaf or node."""
+    """Where a value lives: kind 'slot', 'fresh' (a new array each call), 'leaf' (a shared
+    variable's own memory), 'made', 'view', 'scalar'; and which slot, leaf or node."""
 
     kind: str
     what: object = None
@@ -37,7 +38,8 @@ class Home(NamedTuple):
 
 @dataclass(eq=False)
 class Slot:
-    """A buffer kept between calls.  A shape may start with a `Rows`: a block of rows, not the whole axis."""
+    """A buffer kept between calls.  A shape may start with a `Rows`: a block of rows, not the
+    whole axis."""
 
     number: int
     dtype: str
@@ -46,7 +48,8 @@ class Slot:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a cache-sized block of an axis: at most ``block_bytes`` of a value with `inner` other lengths."""
+    """The rows of a cache-sized block of an axis: at most ``block_bytes`` of a value with `inner`
+    other lengths."""
 
     length: object
     inner: tuple
@@ -76,19 +79,25 @@ class Memory:
 
 
 def schedule(plan, want, inplace=True):
-    """Steps in order of execution, how many of them come before the workspace is taken, and the updates that may be
-    computed in their variable's own memory.
+    """Steps in order of execution, how many of them come before the workspace is taken, and the
+    updates that may be computed in their variable's own memory.
 
-    First come the steps that tell lengths (slices of a data set …) and need no buffers, so that the buffers can be
-    sized.  Last come those that write into a shared variable, after all that may fail, so that a call that fails
-    leaves every shared variable as it was.
+    First come the steps that tell lengths (slices of a data set …) and need no buffers, so that
+    the buffers can be sized.  Last come those that write into a shared variable, after all that
+    may fail, so that a call that fails leaves every shared variable as it was.
     """
     step_of = {n: k for k, s in enumerate(plan.steps) for n in s.body}
     outputs = set(plan.outputs)
     candidates = {}
     for leaf, value in plan.updates if inplace else ():
-        good = (value in step_of and value not in outputs and value not in candidates and value.type is leaf.type
-                and want(value).how == "out" and any(value.inputs[k] is leaf for k in want(value).over))
+        good = (
+            value in step_of
+            and value not in outputs
+            and value not in candidates
+            and value.type is leaf.type
+            and want(value).how == "out"
+            and any(value.inputs[k] is leaf for k in want(value).over)
+        )
         if good:
             candidates[value] = leaf
     users = [[] for _ in plan.steps]
@@ -119,7 +128,11 @@ def _front(plan, step_of, want):
     light, front = set(), set()
     for k, s in enumerate(plan.steps):
         if all(want(n).how != "out" for n in s.body) and all(
-                step_of[i] in light for n in s.body for i in n.inputs if i in step_of and step_of[i] != k):
+            step_of[i] in light
+            for n in s.body
+            for i in n.inputs
+            if i in step_of and step_of[i] != k
+        ):
             light.add(k)
     stack = [k for k in sorted(light) if any(n in plan.places for n in plan.steps[k].body)]
     while stack:
@@ -136,8 +149,8 @@ def _may_fail(step, places):
 
 
 def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, late=frozenset()):
-    """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a blocked step;
-    `late`: lengths that are not known yet when the workspace is taken."""
+    """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a
+    blocked step; `late`: lengths that are not known yet when the workspace is taken."""
     rows = rows or {}
     order = tuple([n for s in steps for n in s.body])
     memory = Memory(order)
@@ -174,7 +187,9 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, l
         memory.temps[n] = [take(d, shape_of(n)) for d in w.temps]
         if w.how != "out":
             memory.homes[n] = Home(w.how, base[n] if w.how == "view" else None)
-        elif n in candidates and last.get(candidates[n]) == k and _only_plain(n, candidates[n], base):
+        elif (
+            n in candidates and last.get(candidates[n]) == k and _only_plain(n, candidates[n], base)
+        ):
             memory.homes[n] = Home("leaf", candidates[n])
         elif n in kept:
             memory.homes[n] = Home("fresh")
@@ -197,11 +212,17 @@ def _slot(n, w, dying, memory, inplace, take, shape_of, base):
         for k in w.over:
             i = n.inputs[k]
             slot = memory.homes[i].what if i in dying else None
-            if slot and slot.dtype == n.type.dtype and slot.shape == shape_of(n) and _only_plain(n, i, base):
+            if (
+                slot
+                and slot.dtype == n.type.dtype
+                and slot.shape == shape_of(n)
+                and _only_plain(n, i, base)
+            ):
                 return Home("slot", slot)
     return Home("slot", take(n.type.dtype, shape_of(n)))
 
 
 def _only_plain(n, owner, base):
-    """True if `n` reads the memory of `owner` only as `owner` itself, not through a view laid out differently."""
+    """True if `n` reads the memory of `owner` only as `owner` itself, not through a view laid out
+    differently."""
     return all(i is owner for i in n.inputs if base.get(i, i) is owner)

@@ -1,8 +1,9 @@
 """Passes have names, and so has every rule in them; both can be switched off by name.
 
-``passes="-fuse"`` leaves a pass out, ``"-stabilise.log1p"`` one rule, ``"+assumes"`` admits rules that hold only under
-an assumption, ``"exact"`` keeps only rules that are bit for bit right or nearer the true value.  Several changes are
-separated by spaces or commas; ``SYMGRAD_PASSES`` and ``config.passes`` hold the default.
+``passes="-fuse"`` leaves a pass out, ``"-stabilise.log1p"`` one rule, ``"+assumes"`` admits rules
+that hold only under an assumption, ``"exact"`` keeps only rules that are bit for bit right or
+nearer the true value.  Several changes are separated by spaces or commas; ``SYMGRAD_PASSES`` and
+``config.passes`` hold the default.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from symgrad.node import toposort
 
 
 class Pass(NamedTuple):
-    """One entry of the pipeline: a rule set, or a function over the whole graph, or only a name other rooms ask for."""
+    """One entry of the pipeline: a rule set, or a function over the whole graph, or only a name
+    other rooms ask for."""
 
     name: str
     doc: str
@@ -58,7 +60,8 @@ PIPELINE = (
     Pass("block", "large kernels run in cache-sized blocks"),
 )
 BY_NAME = {p.name: p for p in PIPELINE}
-STABLE_FORM = ("canonicalise", "stabilise")  # what `grad` does to a cost before it is differentiated
+# what `grad` does to a cost before it is differentiated
+STABLE_FORM = ("canonicalise", "stabilise")
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ class Selection:
 
     def rules(self, chosen):
         """A pass's rules without those that are switched off."""
-        names = {r.name for r in chosen.rules.rules if r.kind not in self.kinds or (chosen.name, r.name) in self.rules_off}
+        names = {
+            r.name
+            for r in chosen.rules.rules
+            if r.kind not in self.kinds or (chosen.name, r.name) in self.rules_off
+        }
         return chosen.rules.without(names)
 
 
@@ -82,7 +89,8 @@ _SELECTIONS = {}
 
 
 def select(passes=None):
-    """The `Selection` for a string; raises `UnknownName` with near names.  None: ``config.passes``."""
+    """The `Selection` for a string; raises `UnknownName` with near names.  None:
+    ``config.passes``."""
     text = config.passes if passes is None else passes
     found = _SELECTIONS.get(text)
     if found is None:
@@ -106,13 +114,17 @@ def _parse(text):
                 raise UnknownName(f"no pass {name!r} in passes={text!r}: {near(name, BY_NAME)}")
             known = [r.name for r in chosen.rules.rules] if chosen.rules else list(chosen.kinds)
             if rule and rule not in known:
-                raise UnknownName(f"pass {name} has no rule {rule!r}: {near(rule, known or ['none'])}")
+                raise UnknownName(
+                    f"pass {name} has no rule {rule!r}: {near(rule, known or ['none'])}"
+                )
             if not rule and chosen.required and word[0] == "-":
                 raise UnknownName(f"pass {name} cannot be left out")
             target, entry = (rules_off, (name, rule)) if rule else (off, name)
             (target.add if word[0] == "-" else target.discard)(entry)
         else:
-            raise UnknownName(f"passes={text!r}: expected -pass, -pass.rule, +pass, +assumes, exact or none, not {word!r}")
+            raise UnknownName(
+                f"passes={text!r}: expected -pass, -pass.rule, +pass, +assumes, exact or none, not {word!r}"
+            )
     return Selection(frozenset(off), frozenset(rules_off), frozenset(kinds))
 
 

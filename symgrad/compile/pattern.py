@@ -1,7 +1,8 @@
 """Rules are data: a left side, a right side, a condition and what the rule may change.
 
-Both sides are expressions over holes, written with the library's own operators.  Left sides compile to straight-line
-Python.  What does not fit a pattern is a function of the node, in the same list (`rule_on`).
+Both sides are expressions over holes, written with the library's own operators.  Left sides
+compile to straight-line Python.  What does not fit a pattern is a function of the node, in the
+same list (`rule_on`).
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ KINDS = (exact, rounding, stable, assumes)
 class Rule:
     """`lhs` becomes `rhs` wherever `where` holds.
 
-    `rhs` is a pattern, or a function of the holes (by name, and of `node` itself if it has such an argument) that
-    builds a graph or returns None; `where` gets all of them as one argument's attributes.  A rule without `lhs` has `heads`
-    (the ops it looks at) and `apply`: ``(node, pool) -> node or None``.  `samples` makes graphs on which the
-    generated tests try the rule: a function ``() -> [variables' graph]``, needed where holes are restricted.
+    `rhs` is a pattern, or a function of the holes (by name, and of `node` itself if it has such an
+    argument) that builds a graph or returns None; `where` gets all of them as one argument's
+    attributes.  A rule without `lhs` has `heads` (the ops it looks at) and `apply`: ``(node, pool)
+    -> node or None``.  `samples` makes graphs on which the generated tests try the rule: a
+    function ``() -> [variables' graph]``, needed where holes are restricted.
     """
 
     name: str
@@ -53,7 +55,8 @@ class Rule:
 
 
 def holes(names):
-    """Named holes: ``x, y = holes("x y")``.  A hole stands for a node, or for an attribute where one is expected."""
+    """Named holes: ``x, y = holes("x y")``.  A hole stands for a node, or for an attribute where
+    one is expected."""
     return [Pattern(hole=n) for n in names.split()]
 
 
@@ -63,8 +66,11 @@ def rule(name, lhs, rhs, where=None, kind=rounding, samples=None, doc=""):
 
 
 def rule_on(name, *heads, kind=rounding, samples=None):
-    """Decorator: a function ``(node, pool) -> node or None`` as a rule for nodes of the ops `heads`."""
-    return lambda function: Rule(name, None, None, None, kind, heads, function, samples, (function.__doc__ or "").strip())
+    """Decorator: a function ``(node, pool) -> node or None`` as a rule for nodes of the ops
+    `heads`."""
+    return lambda function: Rule(
+        name, None, None, None, kind, heads, function, samples, (function.__doc__ or "").strip()
+    )
 
 
 @dataclass(eq=False)
@@ -76,14 +82,20 @@ class RuleSet:
     by_op: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        assert len({r.name for r in self.rules}) == len(self.rules), f"{self.name}: a rule's name is used twice"
+        assert len({r.name for r in self.rules}) == len(self.rules), (
+            f"{self.name}: a rule's name is used twice"
+        )
         for r in self.rules:
             for op in r.ops:
                 self.by_op.setdefault(op, []).append(r)
 
     def without(self, names):
         """The same rules but for some, by name."""
-        return RuleSet(self.name, tuple(r for r in self.rules if r.name not in names)) if names else self
+        return (
+            RuleSet(self.name, tuple(r for r in self.rules if r.name not in names))
+            if names
+            else self
+        )
 
 
 def ruleset(name, *rules):
@@ -94,7 +106,8 @@ _MATCHERS = {}  # Rule -> list of functions node -> dict of holes, or None
 
 
 def attempt(rule, node, pool):
-    """What the rule makes of a node, in the pool; None if it does not match.  To be called inside `weak_numbers`."""
+    """What the rule makes of a node, in the pool; None if it does not match.  To be called inside
+    `weak_numbers`."""
     if rule.apply:
         return _pooled(rule.apply(node, pool), pool)
     matchers = _MATCHERS.get(rule)
@@ -102,7 +115,9 @@ def attempt(rule, node, pool):
         matchers = _MATCHERS[rule] = compile_lhs(rule.lhs)
     for match in matchers:
         found = match(node)
-        if found is not None and (rule.where is None or rule.where(SimpleNamespace(**found, node=node))):
+        if found is not None and (
+            rule.where is None or rule.where(SimpleNamespace(**found, node=node))
+        ):
             if not callable(rule.rhs):
                 return instantiate(rule.rhs, found, pool, node)
             if rule.wants_node:
@@ -116,15 +131,21 @@ def _pooled(new, pool):
 
 
 def same_constant(node, value):
-    """True if a constant has `value` everywhere (bit for bit but for dtype and the sign of zero)."""
+    """True if a constant has `value` everywhere (bit for bit but for dtype and the sign of
+    zero)."""
     if node.op is not CONST:
         return False
     array = node.attrs[0].array
-    return array.size > 0 and array.flat[0] == value and (array.size == 1 or bool((array == value).all()))
+    return (
+        array.size > 0
+        and array.flat[0] == value
+        and (array.size == 1 or bool((array == value).all()))
+    )
 
 
 def compile_lhs(lhs):
-    """Matchers for a left side, one for each order of commutative operands: ``node -> {hole: node} | None``."""
+    """Matchers for a left side, one for each order of commutative operands: ``node -> {hole: node}
+    | None``."""
     matchers, seen_text = [], set()
     for swaps in itertools.product((False, True), repeat=_orders(lhs)):
         text, scope = _matcher_text(lhs, iter(swaps))
@@ -182,13 +203,20 @@ def _matcher_text(lhs, swap):
 
     visit(lhs, "n")
     body = "\n  ".join(lines)
-    return f"def match(n):\n  {body}\n  return dict({', '.join(f'{k}={v}' for k, v in seen.items())})", scope
+    return (
+        f"def match(n):\n  {body}\n  return dict({', '.join(f'{k}={v}' for k, v in seen.items())})",
+        scope,
+    )
 
 
 def _orders(p):
     if not isinstance(p, Pattern) or p.op is None:
         return 0
-    own = int("commutative" in p.op.facts and len(p.args) == 2 and all(isinstance(a, Pattern) for a in p.args))
+    own = int(
+        "commutative" in p.op.facts
+        and len(p.args) == 2
+        and all(isinstance(a, Pattern) for a in p.args)
+    )
     return own + sum(map(_orders, p.args))
 
 
@@ -201,5 +229,7 @@ def instantiate(p, found, pool, model, like=None):
     attrs = tuple([found[a.hole] if isinstance(a, Pattern) else a for a in p.attrs])
     inputs = [instantiate(a, found, pool, model) if isinstance(a, Pattern) else a for a in p.args]
     first = next((i for i in inputs if isinstance(i, Node)), None)
-    inputs = [i if isinstance(i, Node) else instantiate(i, found, pool, model, first) for i in inputs]
+    inputs = [
+        i if isinstance(i, Node) else instantiate(i, found, pool, model, first) for i in inputs
+    ]
     return pool.make(p.op, tuple(inputs), attrs, model.origin)

@@ -1,4 +1,5 @@
-"""The plan: steps in order, and where each unknown length is bound or checked.  Every backend compiles a `Plan`."""
+"""The plan: steps in order, and where each unknown length is bound or checked.  Every backend
+compiles a `Plan`."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from symgrad.types import Dim
 
 
 class Place(NamedTuple):
-    """An axis whose length only a run can tell.  The first place of a Dim binds it, the others are checked.
+    """An axis whose length only a run can tell.  The first place of a Dim binds it, the others are
+    checked.
 
-    `reason` is (node that needs the equality, soft): a soft one does not fail, it sends the call to the general
-    program.
+    `reason` is (node that needs the equality, soft): a soft one does not fail, it sends the call
+    to the general program.
     """
 
     node: object
@@ -29,7 +31,8 @@ class Place(NamedTuple):
 
 @dataclass
 class Plan:
-    """What is to be run: `inputs` (leaves in call order), `steps`, `outputs`, and `updates` of shared leaves."""
+    """What is to be run: `inputs` (leaves in call order), `steps`, `outputs`, and `updates` of
+    shared leaves."""
 
     pool: object
     inputs: tuple
@@ -58,7 +61,8 @@ def fresh_axes(node):
 
 
 def build(pool, inputs, outputs, updates, fusing=True):
-    """The plan of a graph in its final form.  `inputs` are the user's leaves, `outputs` and `updates` the pool's."""
+    """The plan of a graph in its final form.  `inputs` are the user's leaves, `outputs` and
+    `updates` the pool's."""
     roots = (*outputs, *(value for _, value in updates))
     order = toposort(roots)
     fresh = {n: axes for n in order if (axes := fresh_axes(n))}
@@ -91,16 +95,26 @@ class Unexpected(Exception):
 
 
 def mismatch(place, have, want):
-    """The error for an axis of length `have` that should have `want`: `Unexpected` if NumPy would not insist."""
+    """The error for an axis of length `have` that should have `want`: `Unexpected` if NumPy would
+    not insist."""
     node, axis, reason = place.node, place.axis, place.reason
     if reason and reason[1]:
         return Unexpected()
     name = node.name or repr(node)
     if reason is None:
-        return ShapeError(origin.report(f"{name}: axis {axis} has length {have}, but {want} was declared or needed",
-                                        [node]))
+        return ShapeError(
+            origin.report(
+                f"{name}: axis {axis} has length {have}, but {want} was declared or needed", [node]
+            )
+        )
     user = reason[0]
-    hint = ("a length that is not known when the graph is built does not broadcast; declare it as 1 with "
-            "T.row, T.col or T.tensor(dtype, shape)") if 1 in (have, want) else None
+    hint = (
+        (
+            "a length that is not known when the graph is built does not broadcast; declare it as 1 with "
+            "T.row, T.col or T.tensor(dtype, shape)"
+        )
+        if 1 in (have, want)
+        else None
+    )
     return ShapeError(origin.report(f"{user.op.name}: lengths differ, axis {axis} of {name} is {have}, the other {want}",
                                     list(user.inputs), user.origin, hint))

@@ -1,8 +1,10 @@
-"""The pool: equal expressions become one node, for one compilation; unknown lengths become numbered Dims.
+"""The pool: equal expressions become one node, for one compilation; unknown lengths become
+numbered Dims.
 
-Nodes of users keep their identity; `Pool.intern` copies them.  In a pool every length is an int or a `Dim`, and axes
-that must be equally long (operands of ``+``, the inner lengths of a product …) carry the same Dim, so that later
-layers may compare lengths by identity.  What was taken for granted is checked when the program runs.
+Nodes of users keep their identity; `Pool.intern` copies them.  In a pool every length is an int or
+a `Dim`, and axes that must be equally long (operands of ``+``, the inner lengths of a product …)
+carry the same Dim, so that later layers may compare lengths by identity.  What was taken for
+granted is checked when the program runs.
 """
 
 from __future__ import annotations
@@ -33,12 +35,14 @@ class Interned(Node):
 
 
 class Pool:
-    """Hash-consing for one compilation.  `expect` allows equalities that are usual but not certain (see `expected`)."""
+    """Hash-consing for one compilation.  `expect` allows equalities that are usual but not certain
+    (see `expected`)."""
 
     def __init__(self, expect=False):
         self.table, self.members = {}, set()
         self.leaf, self.source = {}, {}  # a user's leaf -> ours, and back
-        self.home = {}  # Dim -> (our leaf, axis) where its length can be read before anything is computed
+        # Dim -> (our leaf, axis) where its length can be read before anything is computed
+        self.home = {}
         self.expect = expect
         self._dims, self._same, self._why, self._count = {}, {}, {}, 0
         self.prior, self._user = None, {}
@@ -58,9 +62,13 @@ class Pool:
         key = op, inputs, attrs
         node = self.table.get(key)
         if node is None:
-            node = self._add(key, op, inputs, attrs, type or self.infer(op, inputs, attrs, origin), origin, name)
+            node = self._add(
+                key, op, inputs, attrs, type or self.infer(op, inputs, attrs, origin), origin, name
+            )
         elif type is not None and node.type is not type:
-            node = self.table.get((*key, type)) or self._add((*key, type), op, inputs, attrs, type, origin, name)
+            node = self.table.get((*key, type)) or self._add(
+                (*key, type), op, inputs, attrs, type, origin, name
+            )
         if name and not node.name:
             node.name = name
         return node
@@ -79,7 +87,9 @@ class Pool:
         except SymgradError as error:
             raise explain(error, op, inputs, origin) from None
         if None in type.shape:
-            type = type.with_shape([self._fresh(axis) if d is None else d for axis, d in enumerate(type.shape)])
+            type = type.with_shape(
+                [self._fresh(axis) if d is None else d for axis, d in enumerate(type.shape)]
+            )
         return type
 
     def _fresh(self, axis):
@@ -92,11 +102,18 @@ class Pool:
         """The pool's constant with exactly these bits."""
         value = Value(array)
         key = CONST, (), (value,)
-        return self.table.get(key) or self._add(key, CONST, (), (value,), Type(array.dtype.name, array.shape), None, name)
+        return self.table.get(key) or self._add(
+            key, CONST, (), (value,), Type(array.dtype.name, array.shape), None, name
+        )
 
     def retyped(self, node, type):
-        """The same application said to have another type: its Dims are claimed, and checked at run time."""
-        return node if node.type is type else self.make(node.op, node.inputs, node.attrs, node.origin, type, node.name)
+        """The same application said to have another type: its Dims are claimed, and checked at run
+        time."""
+        return (
+            node
+            if node.type is type
+            else self.make(node.op, node.inputs, node.attrs, node.origin, type, node.name)
+        )
 
     # -- copying a user's graph in
 
@@ -125,9 +142,20 @@ class Pool:
     def enter_leaf(self, n):
         """Our leaf for a user's input, shared variable, or a node that is to be treated as one."""
         user = self.prior.source.get(n, n) if self.prior else n
-        shape = tuple([d if isinstance(d, int) else self.dim(d if isinstance(d, Dim) else (user, axis))
-                       for axis, d in enumerate(user.type.shape)])
-        node = Interned(SHARED if n.op is SHARED else INPUT, (), (), user.type.with_shape(shape), n.origin, n.name)
+        shape = tuple(
+            [
+                d if isinstance(d, int) else self.dim(d if isinstance(d, Dim) else (user, axis))
+                for axis, d in enumerate(user.type.shape)
+            ]
+        )
+        node = Interned(
+            SHARED if n.op is SHARED else INPUT,
+            (),
+            (),
+            user.type.with_shape(shape),
+            n.origin,
+            n.name,
+        )
         node.serial = len(self.members)
         self.members.add(node)
         self.leaf[n] = self.leaf[user] = node
@@ -151,8 +179,8 @@ class Pool:
         return d
 
     def unite(self, a, b, node, soft):
-        """Take two lengths for equal from now on, because of `node`; True if that is news.  The older Dim stands
-        for both; `soft`: NumPy would not insist."""
+        """Take two lengths for equal from now on, because of `node`; True if that is news.  The
+        older Dim stands for both; `soft`: NumPy would not insist."""
         a, b = self.find(a), self.find(b)
         if a is b or not (isinstance(a, Dim) or isinstance(b, Dim)):
             return False
@@ -173,9 +201,15 @@ class Pool:
 
 
 def expected(node):
-    """Lengths that are usually equal, though NumPy does not ask it: the rows in ``x[arange(len(y)), y]``."""
+    """Lengths that are usually equal, though NumPy does not ask it: the rows in
+    ``x[arange(len(y)), y]``."""
     name, inputs = node.op.name, node.inputs
-    if name == "gather" and len(inputs) > 2 and node.attrs[0][0] == "#" and inputs[1].op.name == "arange":
+    if (
+        name == "gather"
+        and len(inputs) > 2
+        and node.attrs[0][0] == "#"
+        and inputs[1].op.name == "arange"
+    ):
         yield inputs[0].type.shape[0], inputs[1].type.shape[0]
     elif name == "pick":
         yield inputs[0].type.shape[0], inputs[1].type.shape[0]
@@ -184,10 +218,12 @@ def expected(node):
 
 
 def absorb(outputs, expect=True, cut=(), prior=None):
-    """A new pool and its copy of `outputs`, lengths united wherever two axes must be (or are expected to be) equal.
+    """A new pool and its copy of `outputs`, lengths united wherever two axes must be (or are
+    expected to be) equal.
 
-    Each walk learns equalities and the last one, which learns nothing new, makes the nodes.  `cut` are nodes to be
-    treated as leaves; `prior` is a pool that `outputs` come from, whose equalities of leaves are kept.
+    Each walk learns equalities and the last one, which learns nothing new, makes the nodes.  `cut`
+    are nodes to be treated as leaves; `prior` is a pool that `outputs` come from, whose equalities
+    of leaves are kept.
     """
     cut = frozenset(cut)
     order = toposort(outputs, stop=cut)
@@ -195,7 +231,12 @@ def absorb(outputs, expect=True, cut=(), prior=None):
     while True:
         pool = Pool(expect)
         pool.prior = prior
-        pool._dims, pool._same, pool._why, pool._count = scout._dims, scout._same, scout._why, scout._count
+        pool._dims, pool._same, pool._why, pool._count = (
+            scout._dims,
+            scout._same,
+            scout._why,
+            scout._count,
+        )
         news = False
         new = {n: pool.enter_leaf(n) for n in order if n.op is INPUT or n.op is SHARED}
         new |= {n: pool.enter_leaf(n) for n in outputs if n in cut}
@@ -229,7 +270,8 @@ def _learn(pool, node):
 
 
 def export(nodes, pool):
-    """The pool's nodes as a user's graph: leaves become the user's own, types are inferred without Dims."""
+    """The pool's nodes as a user's graph: leaves become the user's own, types are inferred without
+    Dims."""
     new = {}
     for n in toposort(nodes):
         if n in pool.source:

@@ -1,4 +1,5 @@
-"""What a function is asked to compute, checked: inputs, outputs, updates, givens, default updates."""
+"""What a function is asked to compute, checked: inputs, outputs, updates, givens, default
+updates."""
 
 from __future__ import annotations
 
@@ -8,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from symgrad import origin
-from symgrad.errors import ArgumentError, DtypeError, MissingInputError, ShapeError, UnusedInputError, near
+from symgrad.errors import (
+    ArgumentError,
+    DtypeError,
+    MissingInputError,
+    ShapeError,
+    UnusedInputError,
+    near,
+)
 from symgrad.node import CONST, INPUT, SHARED, Node, as_node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake
 from symgrad.shared import Shared
@@ -17,19 +25,26 @@ from symgrad.shared import Shared
 class In:
     """An input with options: ``In(x, name="x", value=0.1)``.
 
-    `value`: the default (an array, a number or a shared variable's container); `name`: the keyword; `mutable`,
-    `borrow`: accepted (symgrad never writes into its arguments); `allow_downcast`, `strict`: as in `function`.
+    `value`: the default (an array, a number or a shared variable's container); `name`: the
+    keyword; `mutable`, `borrow`: accepted (symgrad never writes into its arguments);
+    `allow_downcast`, `strict`: as in `function`.
     """
 
     def __init__(self, variable, name=None, value=None, update=None, mutable=None, strict=False,
                  allow_downcast=None, borrow=None, autoname=True, implicit=None):
         self.variable, self.value, self.update = variable, value, update
         self.name = name or getattr(variable, "name", None)
-        self.mutable, self.strict, self.allow_downcast, self.borrow = mutable, strict, allow_downcast, borrow
+        self.mutable, self.strict, self.allow_downcast, self.borrow = (
+            mutable,
+            strict,
+            allow_downcast,
+            borrow,
+        )
 
 
 class Out:
-    """An output with options, as in Theano: ``Out(expression, borrow=True)``; what is returned is always fresh."""
+    """An output with options, as in Theano: ``Out(expression, borrow=True)``; what is returned is
+    always fresh."""
 
     def __init__(self, variable, borrow=False):
         self.variable, self.borrow = variable, borrow
@@ -54,7 +69,17 @@ class Program:
         return [*self.outputs, *self.values]
 
     @classmethod
-    def of(cls, inputs, outputs, updates, givens, no_default_updates, on_unused_input, allow_downcast, name):
+    def of(
+        cls,
+        inputs,
+        outputs,
+        updates,
+        givens,
+        no_default_updates,
+        on_unused_input,
+        allow_downcast,
+        name,
+    ):
         ins = [_as_in(i) for i in _sequence("inputs", inputs)]
         form, outs = _outputs(outputs)
         pairs = _updates(updates) + [(i.value_owner, i.update) for i in ins if i.update is not None
@@ -63,11 +88,15 @@ class Program:
         for i in ins:
             v = i.variable
             if v in seen:
-                raise ArgumentError(f"function: {v!r} is twice among the inputs\n  {origin.describe(v)}")
+                raise ArgumentError(
+                    f"function: {v!r} is twice among the inputs\n  {origin.describe(v)}"
+                )
             seen.add(v)
             if v.op is SHARED or v.op is CONST:
                 kind = "shared variable" if v.op is SHARED else "constant"
-                raise ArgumentError(f"function: the {kind} {v!r} cannot be an input; use updates= or givens=")
+                raise ArgumentError(
+                    f"function: the {kind} {v!r} cannot be an input; use updates= or givens="
+                )
             if v.op is not INPUT:
                 replace[v] = variable(v.type, v.name)
             leaves.append(replace.get(v, v))
@@ -76,8 +105,17 @@ class Program:
         outs, values = sources[:len(outs)], sources[len(outs):]
         pairs = [(s, _fits(s, v)) for (s, _), v in zip(pairs, values, strict=True)]
         pairs += _defaults(outs, pairs, replace, no_default_updates)
-        program = cls(ins, leaves, outs, form, [s for s, _ in pairs], [v for _, v in pairs], list(outs),
-                      allow_downcast, name)
+        program = cls(
+            ins,
+            leaves,
+            outs,
+            form,
+            [s for s, _ in pairs],
+            [v for _, v in pairs],
+            list(outs),
+            allow_downcast,
+            name,
+        )
         program.check_inputs(on_unused_input)
         return program
 
@@ -88,16 +126,28 @@ class Program:
         for n in reached:
             if n not in known:
                 names = [i.name for i in self.inputs if i.name]
-                hint = f"add it to the inputs, or give it a value with givens= ({near(n.name, names)})" if (
-                    n.name and names) else "add it to the inputs, or give it a value with givens="
-                raise MissingInputError(origin.report(f"function: an output depends on {n!r}, which is not an input",
-                                                      [n], origin.caller(), hint))
+                hint = (
+                    f"add it to the inputs, or give it a value with givens= ({near(n.name, names)})"
+                    if (n.name and names)
+                    else "add it to the inputs, or give it a value with givens="
+                )
+                raise MissingInputError(
+                    origin.report(
+                        f"function: an output depends on {n!r}, which is not an input",
+                        [n],
+                        origin.caller(),
+                        hint,
+                    )
+                )
         used = set(reached)
         for i, leaf in zip(self.inputs, self.leaves, strict=True):
             if leaf not in used and on_unused_input != "ignore":
-                message = origin.report(f"function: the input {i.variable!r} is not used by any output or update",
-                                        [i.variable], origin.caller(),
-                                        "drop it, or pass on_unused_input='ignore'")
+                message = origin.report(
+                    f"function: the input {i.variable!r} is not used by any output or update",
+                    [i.variable],
+                    origin.caller(),
+                    "drop it, or pass on_unused_input='ignore'",
+                )
                 if on_unused_input == "raise":
                     raise UnusedInputError(message)
                 warnings.warn(message, stacklevel=4)
@@ -114,7 +164,9 @@ def _as_in(i):
         i = In(i[0], value=i[1])
     i = i if isinstance(i, In) else In(i)
     if not isinstance(i.variable, Node):
-        raise ArgumentError(f"function: inputs must be symbolic variables, not {type(i.variable).__name__} {i.variable!r:.40}")
+        raise ArgumentError(
+            f"function: inputs must be symbolic variables, not {type(i.variable).__name__} {i.variable!r:.40}"
+        )
     return i
 
 

@@ -1,4 +1,5 @@
-"""What the compiler did for one function: passes with times and firings, steps, memory.  ``print(f.report)``."""
+"""What the compiler did for one function: passes with times and firings, steps, memory. 
+``print(f.report)``."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ class Report:
         return {f"{row.name}.{rule}": n for row in self.rows for rule, n in row.fired.items()}
 
     def __str__(self):
-        lines = [f"{self.name or 'function'}: compiled for {self.backend} in {self.total * 1e3:.1f} ms"]
+        lines = [
+            f"{self.name or 'function'}: compiled for {self.backend} in {self.total * 1e3:.1f} ms"
+        ]
         lines.append(f"  {'stage':14} {'ms':>7} {'nodes':>12}  rules fired")
         for r in self.rows:
             nodes = f"{r.before} -> {r.after}" if r.before else ""
@@ -37,6 +40,8 @@ class Report:
             lines.append(f"  {r.name:14} {r.seconds * 1e3:7.2f} {nodes:>12}  {fired}{refused}")
         if self.plan is not None:
             kernels = sum(s.kind == "kernel" for s in self.plan.steps)
-            lines.append(f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
-                         f"{len(self.plan.nodes)} nodes, {len(self.memory.slots) if self.memory else 0} buffers")
+            lines.append(
+                f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
+                f"{len(self.plan.nodes)} nodes, {len(self.memory.slots) if self.memory else 0} buffers"
+            )
         return "\n".join(lines)

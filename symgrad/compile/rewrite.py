@@ -1,7 +1,8 @@
 """The engine: rewrite a graph to a normal form in one memoised innermost walk.
 
-Whether a rule matches at a node depends only on what is below the node, and that never changes: when a node is done
-its inputs are in normal form and no rule matched it, and both stay true.  So one walk is the fixpoint.
+Whether a rule matches at a node depends only on what is below the node, and that never changes:
+when a node is done its inputs are in normal form and no rule matched it, and both stay true.  So
+one walk is the fixpoint.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Log:
 
 
 def rewrite(outputs, rules, pool, log=None):
-    """The normal form of `outputs` under a `RuleSet`.  Raises `RewriteLoop` if rules undo one another."""
+    """The normal form of `outputs` under a `RuleSet`.  Raises `RewriteLoop` if rules undo one
+    another."""
     with weak_numbers():
         return _rewrite(outputs, rules, pool, Log() if log is None else log)
 
@@ -106,4 +108,6 @@ def _loop(stack, start, why):
     """A node came back to itself: say which rules it passed through."""
     names = [why[n] for n in stack[stack.index(start) if start in stack else 0:] if why.get(n)]
     chain = " -> ".join(dict.fromkeys(names))
-    return RewriteLoop(f"rules undo one another at {start!r}: {chain}; switch one off with passes='-pass.rule'")
+    return RewriteLoop(
+        f"rules undo one another at {start!r}: {chain}; switch one off with passes='-pass.rule'"
+    )

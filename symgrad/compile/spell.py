@@ -168,7 +168,7 @@ def literal(value, dtype, was=None):
 
 
 def typed(e, args, dtype):
-    """A scalar expression with its arguments put in, each operand in the dtype it is computed in."""
+    """A scalar expression with its arguments put in, operands in the dtype they are computed in."""
 
     def visit(e):
         if isinstance(e, Arg):

@@ -1,4 +1,5 @@
-"""The op table: an explicit list of modules.  Here, and only here, the table is handed to `node.py` (the one wire)."""
+"""The op table: an explicit list of modules.  Here, and only here, the table is handed to
+`node.py` (the one wire)."""
 
 from __future__ import annotations
 
@@ -31,14 +32,19 @@ MODULES = (logic, math, trig, lengths, shape, axes, source, join, cumulative, re
 
 
 def collect(*modules):
-    """Public names of the modules: their op records, and the functions they list in ``FUNCTIONS``."""
+    """Public names of the modules: their op records, and the functions they list in
+    ``FUNCTIONS``."""
     table = {}
     for module in modules:
-        rows = [v for v in vars(module).values() if isinstance(v, Op) and v.module == module.__name__]
+        rows = [
+            v for v in vars(module).values() if isinstance(v, Op) and v.module == module.__name__
+        ]
         for value in (*dict.fromkeys(rows), *getattr(module, "FUNCTIONS", ())):
             name = value.name if isinstance(value, Op) else value.__name__.rstrip("_")
             if name in table:
-                raise ValueError(f"{module.__name__}: the name {name!r} is taken by {table[name]!r}")
+                raise ValueError(
+                    f"{module.__name__}: the name {name!r} is taken by {table[name]!r}"
+                )
             table[name] = value if isinstance(value, Op) else explained(value)
     return table
 

@@ -45,7 +45,12 @@ def identity(s, x, **attrs):
     return x
 
 
-@elementwise(scalar=identity, slopes=lambda x, out: (None,))
+def whole(rng):
+    """Samples of integers: the derivatives here are not those of the identity, and that is meant."""
+    return [((rng.integers(-9, 9, (3, 4)),), {})]
+
+
+@elementwise(scalar=identity, slopes=lambda x, out: (None,), samples=whole, domain=None)
 def stop_gradient(x):
     """x, but no derivative flows through it, as if it were a constant.
 
@@ -63,7 +68,7 @@ def disconnected_grad(x):
     return stop_gradient(x)
 
 
-@elementwise(scalar=identity, slopes=lambda x, out: (0,))
+@elementwise(scalar=identity, slopes=lambda x, out: (0,), samples=whole, domain=None)
 def zero_grad(x):
     """x, but its derivative is zero (and connected: no error is raised).
 
@@ -78,7 +83,7 @@ def consider_constant(x):
     return zero_grad(x)
 
 
-@elementwise(scalar=identity)
+@elementwise(scalar=identity, samples=whole, domain=None)
 def undefined_grad(x):
     """x, but asking for its derivative is an error, `NoDerivative`."""
     return np.array(x)

@@ -46,7 +46,8 @@ def mul(x, y):
     return np.multiply(x, y)
 
 
-@elementwise(scalar=lambda s, x, y: s.where(s.eq(x, 0), 0, x * y), dtype=arithmetic)
+@elementwise(scalar=lambda s, x, y: s.where(s.eq(x, 0), 0, x * y), dtype=arithmetic,
+             masks=True)
 def strong_mul(x, y):
     """x * y, but 0 wherever x is 0, even if y is NaN or infinite.
 

@@ -1,7 +1,8 @@
-"""``rows``: one expression evaluated for every index 0 … n - 1 and stacked; what `jacobian` is made of.
+"""``rows``: one expression evaluated for every index 0 … n - 1 and stacked; what `jacobian` is
+made of.
 
-It is the smallest loop there is: no state goes from one row to the next.  What does not depend on the index is
-computed once, outside.
+It is the smallest loop there is: no state goes from one row to the next.  What does not depend on
+the index is computed once, outside.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.derive import backward, expansion
+from symgrad.errors import DtypeError
 from symgrad.families import define
 from symgrad.node import CONST, TABLE, Node, rebuild, toposort, variable
 from symgrad.op import remake
@@ -25,18 +27,27 @@ class Row:
 
     def at(self, index, inputs):
         """The expression with other nodes for the index and the inputs."""
-        return rebuild([self.output], {self.index: index, **dict(zip(self.inputs, inputs, strict=True))}, remake)[0]
+        return rebuild(
+            [self.output],
+            {self.index: index, **dict(zip(self.inputs, inputs, strict=True))},
+            remake,
+        )[0]
 
     def value(self, index, arrays):
         """The expression's value, node by node with NumPy."""
         if self._order is None:
             self._order = toposort([_expanded(self.output)])
-        store = {self.index: np.asarray(index, "int64"), **dict(zip(self.inputs, arrays, strict=True))}
+        store = {
+            self.index: np.asarray(index, "int64"),
+            **dict(zip(self.inputs, arrays, strict=True)),
+        }
         for n in self._order:
             if n.op is CONST:
                 store[n] = n.data
             elif n not in store:
-                store[n] = n.op.numpy(*[store[i] for i in n.inputs], **dict(zip(n.op.params, n.attrs, strict=True)))
+                store[n] = n.op.numpy(
+                    *[store[i] for i in n.inputs], **dict(zip(n.op.params, n.attrs, strict=True))
+                )
         return store[self._order[-1]]
 
     def __reduce__(self):
@@ -52,6 +63,9 @@ def _expanded(output):
 
 def _infer(inputs, row):
     length = inputs[0]
+    for have, want in zip(inputs[1:], row.inputs, strict=True):
+        if have.dtype != want.dtype:
+            raise DtypeError(f"its expression is over {want.type!r}, not {have.type!r}")
     known = int(length.data) if length.op is CONST else None
     if length.op.name == "length":
         known = length.inputs[0].type.shape[length.attrs[0]]
@@ -61,7 +75,9 @@ def _infer(inputs, row):
 
 def _samples(rng):
     i, x = variable(Type("int64", ())), variable(Type("float64", (None, None)))
-    return [((np.asarray(3), rng.normal(size=(3, 4))), {"row": Row(i, (x,), TABLE["sin"](x[i] * x))})]
+    return [
+        ((np.asarray(3), rng.normal(size=(3, 4))), {"row": Row(i, (x,), TABLE["sin"](x[i] * x))})
+    ]
 
 
 @define("opaque", infer_from=_infer, samples=_samples)
@@ -84,12 +100,16 @@ def _(g, out, n, *rest):
 
         return map_rows(one, n)
 
-    parts = [pulled(k) if x.type.dtype.startswith(("float", "complex")) else 0 for k, x in enumerate(inputs)]
+    parts = [
+        pulled(k) if x.type.dtype.startswith(("float", "complex")) else 0
+        for k, x in enumerate(inputs)
+    ]
     return [0, *(TABLE["sum"].of(p, axis=(0,)) if isinstance(p, Node) else p for p in parts)]
 
 
 def map_rows(function, n):
-    """``function(i)`` for i = 0 … n - 1, stacked; n is an integer or a symbolic one.  None if the function gives None.
+    """``function(i)`` for i = 0 … n - 1, stacked; n is an integer or a symbolic one.  None if the
+    function gives None.
 
     >>> x = T.dvector("x"); map_rows(lambda i: x[i] * x, x.shape[0]).eval({x: [1., 2.]})
     array([[1., 2.],
@@ -103,7 +123,9 @@ def map_rows(function, n):
     for node in toposort([output]):
         if any(i in inside for i in node.inputs):
             inside.add(node)
-            outer.update(dict.fromkeys(i for i in node.inputs if i not in inside and i.op is not CONST))
+            outer.update(
+                dict.fromkeys(i for i in node.inputs if i not in inside and i.op is not CONST)
+            )
     if output not in inside:
         outer[output] = None
     fresh = {o: variable(o.type, o.name) for o in outer}

@@ -29,7 +29,14 @@ from symgrad.ops.index import (
 )
 from symgrad.ops.lengths import length, lengths, static_length
 from symgrad.ops.logic import eq, where
-from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.shape import (
+    broadcast_to,
+    reshape,
+    specify_shape,
+    squeeze,
+    transpose,
+    unsqueeze,
+)
 from symgrad.ops.source import arange, zeros_like
 from symgrad.types import Type, join_lengths, kind_of, promote
 
@@ -142,6 +149,8 @@ def _(g, out, x, y, *rest):
     *indices, idx, set = rest
     read = gather if "#" in idx else subtensor
     gy = read.of(g, *indices, idx=idx)
+    if any(a is not None and b is None for a, b in zip(y.type.shape, gy.type.shape, strict=False)):
+        gy = specify_shape.of(gy, *lengths(y))
     none = [None] * len(indices)
     if not set:
         return [g, gy, *none]

@@ -152,7 +152,7 @@ def _range_attr(types, dtype):
 
 def _range_samples(rng):
     return [((0, 5, 1), {}), ((7, -3, -2), {}), ((3, 3, 1), {}),
-            ((0.5, 2.0, 0.25), {"dtype": "float64"}), ((0, 4, 1), {"dtype": "float32"})]
+            ((0.5, 6.1, 1.5), {"dtype": "float64"}), ((0, 4, 1), {"dtype": "float32"})]
 
 
 @define("source", infer_from=_range_type, prepare=_range_inputs, tidy=_range_attr,

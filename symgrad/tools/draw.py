@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from symgrad.errors import ArgumentError
 from symgrad.extras import need
@@ -26,7 +26,6 @@ COLOURS = {
     "composite": ("#ede9fe", "#6d28d9"),
     "source": ("#cffafe", "#0e7490"),
     "kernel": ("#dcfce7", "#15803d"),
-    "call": ("#fee2e2", "#b91c1c"),
 }
 OTHER = ("#e5e7eb", "#374151")
 INK, FAINT, LINE = "#111827", "#6b7280", "#94a3b8"
@@ -166,8 +165,10 @@ def _box(graph, v, numbers):
         first += f"({', '.join([text or '·' for text in numbers])})"
     if row["name"] and not leaf:
         first = f"{row['name']} = {first}"
+    if row["updates"]:
+        first = f"{row['updates']} ← {first}"
     lines = [first, row["type"]]
-    if "kernel" in row and row["label"] != first:
+    if "kernel" in row and row["label"] not in first:
         lines.insert(1, row["label"])
     tooltip = [first, row["type"], row["kind"], f"{row['line']}   {row['code']}".strip()]
     if "kernel" in row:

@@ -39,7 +39,7 @@ def test_an_svg_shows_ops_names_types_and_lines():
     svg = draw(logistic()[-1], file=None)
     found = words(svg)
     assert found[0].startswith("expression: ")
-    for word in ("x", "W", "f32[?,?]", "softmax", "loss = neg", "contract", "shared"):
+    for word in ("x", "W", "f32[?,?]", "softmax{axis=(1,)}", "loss = neg", "contract", "shared"):
         assert word in found
     titles = [t.text for t in xml.fromstring(svg).iterfind(".//svg:title", NS)]
     assert any("test_draw.py:" in t and "loss = -T.mean(" in t for t in titles)
@@ -106,6 +106,13 @@ def test_a_graph_of_networkx_can_be_drawn():
     graph = to_networkx(loss)
     graph.remove_node(x)
     assert "x" not in words(draw(graph, file=None))
+
+
+def test_updates_are_named():
+    f = trained()
+    for stage in ("expression", "rewritten", "plan"):
+        found = " ".join(words(draw(f, None, stage)))
+        assert "W ← " in found and "b ← " in found
 
 
 def test_unknown_endings():

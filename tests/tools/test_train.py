@@ -169,6 +169,7 @@ def test_mnist_logistic_is_the_published_result(tmp_path, capsys, monkeypatch):
     code, lines, _ = run(capsys, "train", "logistic", "--out", tmp_path)
     assert code == 0
     assert lines[0].startswith("logistic on mnist: 50000 examples to train on, 10000 to validate")
-    assert lines[-3].startswith("epoch 74, minibatch ")
+    assert lines[1].endswith("error 12.458333 %, test error of the best model 12.375000 %")
+    assert lines[-3].startswith("epoch 73, minibatch 83/83")  # patience ends within epoch 74
     assert lines[-2].startswith("74 epochs in ")
     assert lines[-1] == "best validation 7.500000 %, test 7.489583 %"

@@ -1,17 +1,37 @@
-"""Backends by name, imported on use."""
+"""The backends by name.  A backend is a module, imported when it is first asked for."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Protocol
 
 from symgrad.errors import UnknownName, near
 
 BACKENDS = {"numpy": "symgrad.compile.backends.numpy", "python": "symgrad.compile.backends.python"}
+AUTO = ("numpy",)  # what 'auto' tries, the best first
+
+
+class Backend(Protocol):
+    """What a backend's module has."""
+
+    name: str
+
+    def compile(self, plan, selection=None):
+        """Something with ``run(*arrays) -> (outputs, values of the updates)``.
+
+        The arrays belong to the plan's inputs and then its shared variables.  None but those of
+        shared variables is written to, and those only where the update's value may live in them.
+        Raises ShapeError for lengths that differ, `plan.Unexpected` where the general program of
+        the same graph would do.
+        """
+
+    def missing(self, plan):
+        """Nodes of the plan it cannot run."""
 
 
 def find(name):
-    """The backend of a name; 'auto' is the fastest there is.  Raises `UnknownName`."""
-    name = "numpy" if name == "auto" else name
+    """The backend of a name; ``'auto'`` is the best that there is.  UnknownName for any other."""
+    name = AUTO[0] if name == "auto" else name
     if name not in BACKENDS:
-        raise UnknownName(f"no backend {name!r}: {near(name, ['auto', *BACKENDS])}")
+        raise UnknownName(f"no backend {name!r}: {near(name, ('auto', *BACKENDS))}")
     return import_module(BACKENDS[name])

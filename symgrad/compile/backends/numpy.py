@@ -1,7 +1,8 @@
 """The numpy backend: a whole plan as one generated Python program of NumPy and BLAS calls.
 
-The program reads lengths, takes a workspace of buffers kept between calls, and runs one statement after another with
-``out=`` everywhere.  Steps whose values are large run in blocks of rows that stay in cache.
+The program reads lengths, takes a workspace of buffers kept between calls, and runs one statement
+after another with ``out=`` everywhere.  Steps whose values are large run in blocks of rows that
+stay in cache.
 """
 
 from __future__ import annotations
@@ -33,13 +34,20 @@ def compile(plan, selection=None):
 
 
 class Program:
-    """The generated program: `source`, `lines` (line number -> node), `memory` and the compiled function `run`."""
+    """The generated program: `source`, `lines` (line number -> node), `memory` and the compiled
+    function `run`."""
 
     def __init__(self, plan, selection=None):
         on = (lambda n: True) if selection is None else selection.__contains__
         self.plan = plan
         steps, front, candidates = schedule(plan, want, on("inplace"))
-        late = {p.length for s in steps[front:] for n in s.body for p in plan.places.get(n, ()) if p.binds}
+        late = {
+            p.length
+            for s in steps[front:]
+            for n in s.body
+            for p in plan.places.get(n, ())
+            if p.binds
+        }
         blocks = {k: lead for k, s in enumerate(steps) if on("block") and (lead := blockable(s))
                   and not any(d in late for n in s.body for d in n.type.shape)}
         rows = {}
@@ -48,14 +56,22 @@ class Program:
                 if n not in steps[k].outputs and n.type.ndim:
                     rows[n] = Rows(n.type.shape[0], n.type.shape[1:], BYTES[n.type.dtype])
         self.memory = assign(plan, steps, candidates, want, on("reuse"), on("inplace"), rows, late)
-        self.in_place = [leaf for leaf in plan.shared
-                         if any(h.kind == "leaf" and h.what is leaf for h in self.memory.homes.values())]
+        self.in_place = [
+            leaf
+            for leaf in plan.shared
+            if any(h.kind == "leaf" and h.what is leaf for h in self.memory.homes.values())
+        ]
         text = _Text(plan, steps, front, self.memory, blocks, self.in_place)
         self.lines = text.lines
         self.source = text.program()
         self.file = f"<symgrad-{next(_serial)}>"
         code = __builtins__["compile"] if isinstance(__builtins__, dict) else __builtins__.compile
-        linecache.cache[self.file] = (len(self.source), None, self.source.splitlines(True), self.file)
+        linecache.cache[self.file] = (
+            len(self.source),
+            None,
+            self.source.splitlines(True),
+            self.file,
+        )
         exec(code(self.source, self.file, "exec"), text.env)
         self.run = text.env["program"]
 
@@ -76,17 +92,29 @@ def blockable(step):
         return None
     ndim, lead = max(n.type.ndim for n in deep), deep[0].type.shape[0]
     for n in step.body:
-        if n.type.ndim != ndim or n.type.shape[0] is not lead or n.op.kind != "elementwise" or n.op.scalar is None:
+        if (
+            n.type.ndim != ndim
+            or n.type.shape[0] is not lead
+            or n.op.kind != "elementwise"
+            or n.op.scalar is None
+        ):
             return None
         for i in n.inputs:
             if i.type.ndim == ndim and i.type.shape[0] is not lead and i.type.shape[0] != 1:
                 return None
-    return lead if isinstance(lead, Dim) or lead > 1 else None
+    lengths = deep[0].type.shape
+    if all(isinstance(d, int) for d in lengths):
+        return lead if int(np.prod(lengths)) * 4 > config.block_bytes else None
+    return lead
 
 
 def _owned(array, *leaves):
     """An array that nobody else holds: what a function hands to its user."""
-    if not isinstance(array, np.ndarray) or array.base is not None or any(array is leaf for leaf in leaves):
+    if (
+        not isinstance(array, np.ndarray)
+        or array.base is not None
+        or any(array is leaf for leaf in leaves)
+    ):
         return np.array(array)
     return array
 
@@ -97,8 +125,20 @@ class _Text:
     def __init__(self, plan, steps, front, memory, blocks, in_place):
         self.front = front
         self.late = {s.number for s in memory.late}
-        self.plan, self.steps, self.memory, self.blocks, self.in_place = plan, steps, memory, blocks, in_place
-        self.env = {"np": np, "_owned": _owned, "_mismatch": mismatch, "Unexpected": Unexpected, "_free": []}
+        self.plan, self.steps, self.memory, self.blocks, self.in_place = (
+            plan,
+            steps,
+            memory,
+            blocks,
+            in_place,
+        )
+        self.env = {
+            "np": np,
+            "_owned": _owned,
+            "_mismatch": mismatch,
+            "Unexpected": Unexpected,
+            "_free": [],
+        }
         self.printer = Printer(self.env)
         self.names, self.dims, self.lines, self.body, self.rows = {}, {}, {}, [], {}
         self.hoisted = []  # views of buffers: made once, with the workspace
@@ -119,7 +159,11 @@ class _Text:
     def fresh_names(self):
         taken = {"np", "ws", "lo", "hi", "program"} | set(self.env)
         for k, leaf in enumerate((*self.plan.inputs, *self.plan.shared)):
-            text = leaf.name if leaf.name and leaf.name.isidentifier() and leaf.name not in taken else f"in{k}"
+            text = (
+                leaf.name
+                if leaf.name and leaf.name.isidentifier() and leaf.name not in taken
+                else f"in{k}"
+            )
             taken.add(text)
             self.names[leaf] = text
         count = itertools.count()
@@ -139,12 +183,12 @@ class _Text:
         for k, step in enumerate(self.steps):
             if k == self.front:
                 mark = len(self.body)
-            if k in self.blocks and self.worth_blocks(step):
+            if k in self.blocks:
                 self.blocked(step, self.blocks[k])
             else:
                 for n in step.body:
                     self.statement(n)
-        if self.memory.slots:
+        if self.memory.slots or self.rows:
             self.body[mark:mark] = self.take_workspace()
             self.put("_free.append(ws)")
         self.leave()
@@ -165,11 +209,18 @@ class _Text:
         if self.in_place:
             for leaf in self.in_place:
                 for other in (*self.plan.inputs, *self.plan.shared):
-                    if other is not leaf and other.type.ndim and leaf.type.ndim and other.type.dtype == leaf.type.dtype:
+                    if (
+                        other is not leaf
+                        and other.type.ndim
+                        and leaf.type.ndim
+                        and other.type.dtype == leaf.type.dtype
+                    ):
                         text = self.names[other]
                         if other in self.in_place:
                             continue
-                        self.put(f"if np.may_share_memory({text}, {self.names[leaf]}): {text} = {text}.copy()")
+                        self.put(
+                            f"if np.may_share_memory({text}, {self.names[leaf]}): {text} = {text}.copy()"
+                        )
 
     def place(self, place, have, places):
         if place.binds:
@@ -222,12 +273,6 @@ class _Text:
 
     # -- blocks of rows
 
-    def worth_blocks(self, step):
-        lengths = [d for n in step.body for d in n.type.shape]
-        if all(isinstance(d, int) for d in lengths):
-            return int(np.prod(step.body[0].type.shape)) * 4 > config.block_bytes
-        return True
-
     def block_rows(self, step):
         """The name of the number of rows in a block of this step."""
         widest = max(step.body, key=lambda n: BYTES[n.type.dtype])
@@ -240,7 +285,6 @@ class _Text:
     def blocked(self, step, lead):
         """All rows at once where they fit a block, else a loop over blocks."""
         block, n = self.block_rows(step), self.length(lead)
-        before = len(self.body)
         for node in step.body:
             if self.memory.homes[node].kind == "fresh":
                 self.put(f"{self.names[node]} = np.empty({self.shape(node.type.shape)}, '{node.type.dtype}')", node)
@@ -251,8 +295,9 @@ class _Text:
         self.put(f"if {n} <= {block}:")
         for node in step.body:
             self.inside(node, self.names, 2, "w")
-        self.put(f"for lo in range(0, {n}, {block}) if {n} > {block} else ():")
-        self.put(f"hi = min(lo + {block}, {n})", indent=2)
+        self.put("else:")
+        self.put(f"for lo in range(0, {n}, {block}):", indent=2)
+        self.put(f"hi = min(lo + {block}, {n})", indent=3)
         local, cut = {}, set()
         ndim = step.body[0].type.ndim
         inner = set(step.body) - set(step.outputs)
@@ -263,9 +308,10 @@ class _Text:
                 if i.type.ndim == ndim and i.type.shape[0] is lead:
                     text = self.names[i] if i.op is not CONST else self.printer.constant(i)
                     local[i] = f"b_{self.names.get(i, text)}"
-                    self.put(f"{local[i]} = {text}[lo:hi]", node, 2)
+                    self.put(f"{local[i]} = {text}[lo:hi]", node, 3)
                 elif i.op is not CONST:
                     local[i] = self.names[i]
+        local_names = set(local.values())
         for node in step.body:
             if node in inner:
                 slot = self.memory.homes[node].what
@@ -273,14 +319,14 @@ class _Text:
                 cut.add(slot.number)
             else:
                 local[node] = f"b_{self.names[node]}"
-                self.put(f"{local[node]} = {self.names[node]}[lo:hi]", node, 2)
+                if local[node] not in local_names:
+                    self.put(f"{local[node]} = {self.names[node]}[lo:hi]", node, 3)
             cut |= {s.number for s in self.memory.temps.get(node, ())}
         for number in sorted(cut):
-            self.put(f"v{number} = w{number}[:hi - lo]", step.body[0], 2)
+            self.put(f"v{number} = w{number}[:hi - lo]", step.body[0], 3)
         for node in step.body:
-            self.inside(node, local, 2, "v")
+            self.inside(node, local, 3, "v")
         self.static |= {n for n in step.body if self.memory.homes[n].kind == "slot" and n not in inner}
-        assert len(self.body) > before
 
     def inside(self, node, names, indent, prefix):
         temps = [f"{prefix}{s.number}" for s in self.memory.temps.get(node, ())]
@@ -310,7 +356,7 @@ class _Text:
         return [(line, None) for line in lines]
 
     def workspace(self):
-        if not self.memory.slots:
+        if not (self.memory.slots or self.rows):
             return []
         key = self.key()
         lines = [f"def workspace({', '.join(key)}):"]

@@ -1,7 +1,8 @@
 """How the numpy backend spells one node: what memory it wants, and the statement that computes it.
 
-A node of kind elementwise is printed from its scalar expression, one ufunc a row of the vocabulary, ``out=``
-everywhere; a few ops have a spelling of their own in `SPELLED`; everything else calls the op's NumPy meaning.
+A node of kind elementwise is printed from its scalar expression, one ufunc a row of the
+vocabulary, ``out=`` everywhere; a few ops have a spelling of their own in `SPELLED`; everything
+else calls the op's NumPy meaning.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def tree(node):
 
 
 def _flatten(root, dtypes, out_dtype):
-    """Post-order list of instructions; an operand is ('arg', k), ('lit', value) or ('temp', instruction)."""
+    """Post-order list of instructions; an operand is ('arg', k), ('lit', value) or ('temp',
+    instruction)."""
     code, memo = [], {}
 
     def dtype_of(operand):
@@ -49,7 +51,9 @@ def _flatten(root, dtypes, out_dtype):
             dtype = "bool"
         else:
             known = [d for d in map(dtype_of, operands[e.row.name == "where":]) if d] or [out_dtype]
-            dtype = real_of(known[0]) if e.row.name in ("abs", "real", "imag", "angle") else known[0]
+            dtype = (
+                real_of(known[0]) if e.row.name in ("abs", "real", "imag", "angle") else known[0]
+            )
         code.append((e.row, operands, dtype))
         memo[id(e)] = "temp", len(code) - 1
         return memo[id(e)]
@@ -77,17 +81,28 @@ def want(node):
         if code[-1][0] is not None and code[-1][0].name == "where":
             over = ()
         return Want("out", over, _registers(code)[1] if temps else ())
-    if kind == "reduction" and name in UFUNC_REDUCE and node.type.dtype == node.inputs[0].type.dtype:
+    if (
+        kind == "reduction"
+        and name in UFUNC_REDUCE
+        and node.type.dtype == node.inputs[0].type.dtype
+    ):
         return Want("out")
     return Want("made")
 
 
-UFUNC_REDUCE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "all": "logical_and",
-                "any": "logical_or"}  # reductions that are a ufunc's reduce
+UFUNC_REDUCE = {
+    "sum": "add",
+    "prod": "multiply",
+    "max": "maximum",
+    "min": "minimum",
+    "all": "logical_and",
+    "any": "logical_or",
+}  # reductions that are a ufunc's reduce
 
 
 def _registers(code):
-    """Scratch for intermediate results: ([register of each instruction], [dtype of each register])."""
+    """Scratch for intermediate results: ([register of each instruction], [dtype of each
+    register])."""
     last = {}
     for k, (_, operands, _) in enumerate(code):
         for kind, what in operands:
@@ -109,13 +124,15 @@ def _registers(code):
 
 
 class Printer:
-    """Prints statements; `name(node)` says how an operand is read, `number(value, dtype)` spells a constant."""
+    """Prints statements; `name(node)` says how an operand is read, `number(value, dtype)` spells a
+    constant."""
 
     def __init__(self, env):
         self.env = env
 
     def literal(self, value, dtype):
-        """A constant as text: a plain Python number where that is exact, else a name bound to a typed one."""
+        """A constant as text: a plain Python number where that is exact, else a name bound to a
+        typed one."""
         if isinstance(value, bool | np.bool_):
             return repr(bool(value))
         typed = np.asarray(value, dtype)
@@ -128,21 +145,28 @@ class Printer:
         for k, v in self.env.items():
             if v is value:
                 return k
-        name = f"{prefix}{sum(k.startswith(prefix) and k[len(prefix):].isdigit() for k in self.env)}"
+        name = (
+            f"{prefix}{sum(k.startswith(prefix) and k[len(prefix) :].isdigit() for k in self.env)}"
+        )
         self.env[name] = value
         return name
 
     def constant(self, node):
         array = node.attrs[0].array
         if array.ndim == 0:
-            return self.literal(array.item() if not is_complex(node.type.dtype) else array[()], node.type.dtype)
+            return self.literal(
+                array.item() if not is_complex(node.type.dtype) else array[()], node.type.dtype
+            )
         return self.bind(array, "c")
 
     def array(self, node, name):
-        """An operand that must be an array, for indexing: 0-d values are plain numbers otherwise."""
+        """An operand that must be an array, for indexing: 0-d values are plain numbers
+        otherwise."""
         if node.op is CONST:
             return self.bind(node.attrs[0].array, "c")
-        return f"np.asarray({name(node)}, '{node.type.dtype}')" if node.type.ndim == 0 else name(node)
+        return (
+            f"np.asarray({name(node)}, '{node.type.dtype}')" if node.type.ndim == 0 else name(node)
+        )
 
     def operand(self, node, name):
         return self.constant(node) if node.op is CONST else name(node)
@@ -156,9 +180,17 @@ class Printer:
             return SPELLED[op.name][1](self, node, out, name)
         if op.kind == "elementwise" and op.scalar is not None:
             if all(i.op is CONST for i in node.inputs) or node.type.ndim == 0:
-                return self.scalar(node, out, name) if node.type.ndim == 0 else self.call(node, out, name)
+                return (
+                    self.scalar(node, out, name)
+                    if node.type.ndim == 0
+                    else self.call(node, out, name)
+                )
             return self.elementwise(node, out, temps, name)
-        if op.kind == "reduction" and op.name in UFUNC_REDUCE and node.type.dtype == node.inputs[0].type.dtype:
+        if (
+            op.kind == "reduction"
+            and op.name in UFUNC_REDUCE
+            and node.type.dtype == node.inputs[0].type.dtype
+        ):
             return self.reduction(node, out, name)
         return self.call(node, out, name)
 
@@ -181,7 +213,8 @@ class Printer:
         return lines
 
     def scalar(self, node, out, name):
-        """0-d values are NumPy scalars: plain operators are the fastest way to compute with them."""
+        """0-d values are NumPy scalars: plain operators are the fastest way to compute with
+        them."""
         op = node.op
         args = [self.operand(i, name) for i in node.inputs]
         symbol = {"add": "+", "sub": "-", "mul": "*"}.get(op.name)
@@ -211,8 +244,12 @@ class Printer:
         if self.env.get(function, op.numpy) is not op.numpy:
             function = self.bind(op.numpy, f"_{op.name}_")
         self.env[function] = op.numpy
-        args = [f"np.{_scalar_type(i.type.dtype)}({self.operand(i, name)})" if i.op is CONST and i.type.ndim == 0
-                else self.operand(i, name) for i in node.inputs]
+        args = [
+            f"np.{_scalar_type(i.type.dtype)}({self.operand(i, name)})"
+            if i.op is CONST and i.type.ndim == 0
+            else self.operand(i, name)
+            for i in node.inputs
+        ]
         for p, v in zip(op.params, node.attrs, strict=True):
             plain = isinstance(v, str | int | float | bool | type(None)) or (
                 isinstance(v, tuple) and all(isinstance(e, int | str | type(None)) for e in v))
@@ -257,7 +294,8 @@ def _number(p, node, name):
 
 
 def _turned(p, node, name):
-    """(text, flag) such that BLAS, which thinks in columns, gets the node transposed without a copy."""
+    """(text, flag) such that BLAS, which thinks in columns, gets the node transposed without a
+    copy."""
     if node.op.name == "transpose" and node.attrs[0] == (1, 0):
         return p.operand(node.inputs[0], name) + ".T", 1
     return p.operand(node, name) + ".T", 0

@@ -10,13 +10,13 @@ import numpy as np
 
 from symgrad.compile.pattern import assumes, exact, holes, rounding, rule, rule_on, ruleset
 from symgrad.compile.rules import facts, views
-from symgrad.compile.rules.common import (discrete, full, inexact, is_constant, known, mat, negated, num, on, real, same_shape,
-                                          spread, var, vec)
+from symgrad.compile.rules.common import (discrete, full, inexact, is_constant, known, mat, nonnegative, num, on, real, same_shape,
+                                          spread, vec)
 from symgrad.node import CONST, constant
 from symgrad.op import Pattern
 from symgrad.ops.control import grad_clip, grad_scale, stop_gradient, undefined_grad, zero_grad
 from symgrad.ops.logic import cast, copy, logical_not, where
-from symgrad.ops.math import add, mul, neg, pow_, reciprocal, sqr, sqrt, sub, true_div
+from symgrad.ops.math import add, exp, log, mul, neg, pow_, reciprocal, sqr, sqrt, sub, true_div
 from symgrad.ops.trig import conj, imag, real_
 from symgrad.types import BYTES, is_float, kind_of
 
@@ -77,6 +77,7 @@ POWERS = (
     rule("pow_of_sqr", pow_.of(sqr(x), c), lambda x, c: pow_.of(x, constant(c.data * 2)),
          lambda m: (v := known(m.c)) is not None and inexact(m.x) and v == int(v) and abs(v) < 1000, rounding,
          lambda: [sqr(mat()) ** 3.0]),
+    rule("exp_log_nonnegative", exp(log(x)), x, on(nonnegative, "x"), rounding, lambda: [exp(log(sqr(mat())))]),
     rule("cancel", x / x, lambda x, node: full(1, node), None, assumes),
     rule("cancel_factor", (x * y) / y, x, None, assumes),
     rule("difference_of_equals", x - x, lambda x, node: full(0, node), on(inexact, "x"), assumes),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import rounding
+from symgrad.compile.rules.common import given, mat, num, vec
 from symgrad.node import CONST, toposort
 from symgrad.ops.math import add, mul, neg, pow_, sqr, sub, true_div
 from symgrad.types import Type, is_complex, is_float
@@ -319,6 +320,20 @@ def power(x, k, square, times):
     return out
 
 
+SAMPLES = {
+    "merge_factors": lambda: [
+        (mat() * 2.0) * 3.0, (mat() * num()) * num(), (mat() / num()) * num() / 4.0,
+        given(mat(), lambda x: x * x * x * x), given(mat(), lambda x: (x * 2.0) * (x * 3.0) * (x * x)),
+        (mat("int64") * 2) * 3, (mat() * vec()) * vec(), (mat("float32") / 2.0) / 3.0,
+        2.0 * (num() / mat()) * num()],
+    "merge_terms": lambda: [
+        given(mat(), lambda x: x + x), given(mat(), lambda x: 3.0 * x - x), (mat() + 1.0) + 2.0,
+        given((mat(), mat()), lambda p: 2.0 * p[0] + p[1] - (p[0] - p[1]) * 3.0 + 1.0 - 4.0),
+        given(mat("int64"), lambda x: x + x - 3 * x + 1), (mat() + vec()) + vec(), (mat() + num()) - num(),
+        given(vec("int8"), lambda x: x - x + vec("int8")), given(num(), lambda x: x + x + x + 2.0),
+        given(mat("complex128"), lambda x: 2j * x + x), 2.0 * mat() + 2.0 * mat() - 2.0 * mat(),
+        given((mat(), mat()), lambda p: -p[0] - p[1] - p[0])],
+}
 FORMS = {"merge_factors": Product, "merge_terms": Sum}
 NAMES = tuple(FORMS)
 KINDS = dict.fromkeys(NAMES, rounding)

@@ -1,3 +1,212 @@
-from symgrad.compile.pattern import ruleset
+"""Cheaper forms: one element of each row without index arrays, powers as products, division as multiplication."""
 
-RULES = ruleset("specialise")
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, ruleset, stable
+from symgrad.compile.rules.canonicalise import SIGNS
+from symgrad.compile.rules.collect import power, scalar_value
+from symgrad.compile.rules.common import given, inexact, is_constant, known, mat, num, on, real, uniform, var, vec
+from symgrad.compile.rules.shapes import counts
+from symgrad.node import CONST, constant
+from symgrad.ops.index import FULL, gather
+from symgrad.ops.lengths import length, lengths
+from symgrad.ops.linalg import dot, tensordot
+from symgrad.ops.logic import cast, gt, where
+from symgrad.ops.math import add, exp, exp2, log, mul, neg, pow_, sigmoid, sqr, sqrt, strong_mul, sub, true_div
+from symgrad.ops.nn import log_softmax, softmax
+from symgrad.ops.reduce import argmax, argmin, max_, sum_
+from symgrad.ops.scatter import inc_subtensor, pick, place
+from symgrad.ops.shape import broadcast_to, transpose, unsqueeze
+from symgrad.ops.source import arange, zeros_like
+from symgrad.types import is_complex, is_discrete, is_float
+
+x, y, z, c, g, n, m = holes("x y z c g n m")
+a, = holes("a")
+
+# -- one element of each row
+
+
+def _rows(y):
+    return arange.of(0, length.of(y, axis=0), 1)
+
+
+def one_per_row(node, first):
+    """Whether a node's index arrays are ``arange(len(y)), y``."""
+    if node.attrs[0] != ("#", "#") or node.inputs[0].type.ndim != 2:
+        return False
+    rows, y = node.inputs[first:]
+    return rows.type.ndim == y.type.ndim == 1 and counts(rows, y.type.shape[0])
+
+
+@rule_on("row_lookup", gather, kind=exact, samples=lambda: [
+    given(vec("int64"), lambda y: gather.of(mat(), _rows(y), y, idx=("#", "#")))])
+def ROW_LOOKUP(node, pool):  # noqa: N802
+    """x[arange(len(y)), y] is pick(x, y)."""
+    return pool.make(pick, (node.inputs[0], node.inputs[2]), (), node.origin) if one_per_row(node, 1) else None
+
+
+@rule_on("row_store", inc_subtensor, kind=exact, samples=lambda: [
+    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), vec(), _rows(p[1]), p[1], idx=("#", "#"))),
+    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), num(), _rows(p[1]), p[1], idx=("#", "#")))])
+def ROW_STORE(node, pool):  # noqa: N802
+    """Zeros with g stored at [arange(len(y)), y] are place(g, y, …)."""
+    zero, value = node.inputs[:2]
+    if zero.op is not broadcast_to or known(zero.inputs[0]) != 0 or np.signbit(zero.inputs[0].data) or not one_per_row(node, 2):
+        return None
+    y = node.inputs[3]
+    if not value.type.ndim:
+        value = broadcast_to.of(value, *lengths(y))
+    return place.of(value, y, *zero.inputs[1:])
+
+
+@rule_on("pick_log_softmax", pick, kind=exact, samples=lambda: [pick.of(log_softmax(mat(), axis=(1,)), vec("int64"))])
+def PICK_LOG_SOFTMAX(node, pool):  # noqa: N802
+    """Of the log_softmax only one element of each row is needed: what is left of the rest is a sum."""
+    inner, y = node.inputs
+    if inner.op is not log_softmax or inner.attrs[0] != (1,) or inner.type.shape[0] is not y.type.shape[0]:
+        return None
+    logits = inner.inputs[0]
+    top = max_.of(logits, axis=(1,))
+    total = sum_.of(exp(logits - unsqueeze.of(top, axes=(1,))), axis=(1,))
+    return pick.of(logits, y) - top - log(total)
+
+
+@rule_on("sum_of_place", sum_, kind=exact, samples=lambda: [
+    given((vec(), vec("int64")), lambda p: sum_.of(place.of(*p, length.of(p[0], axis=0), 5), axis=(1,)))])
+def SUM_OF_PLACE(node, pool):  # noqa: N802
+    """One element of each row is the sum of the row."""
+    inner = node.inputs[0]
+    if inner.op is not place or node.attrs[0] != (1,) or inner.type.shape[0] is not inner.inputs[0].type.shape[0]:
+        return None
+    return inner.inputs[0]
+
+
+@rule_on("scaled_place", mul, true_div, kind=exact, samples=lambda: [
+    given((vec(), vec("int64")), lambda p: place.of(*p, length.of(p[0], axis=0), 5) * num())])
+def SCALED_PLACE(node, pool):  # noqa: N802
+    """A number scales what is placed, not the zeros around it."""
+    for k in (0, 1) if node.op is mul else (0,):
+        inner, factor = node.inputs[k], node.inputs[1 - k]
+        if inner.op is place and not factor.type.ndim and finite(factor):
+            value = node.op.of(inner.inputs[0], factor)
+            return place.of(value, *inner.inputs[1:])
+    return None
+
+
+@rule_on("add_into", add, sub, kind=rounding, samples=lambda: [
+    given(mat(), lambda p: p + inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL))),
+    given(mat(), lambda p: p - inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)))])
+def ADD_INTO(node, pool):  # noqa: N802
+    """x plus zeros in which something was written is x in which it is added."""
+    for k in (1, 0) if node.op is add else (1,):
+        part, other = node.inputs[k], node.inputs[1 - k]
+        if part.op is not inc_subtensor or part.attrs[1] or other.type is not node.type:
+            continue
+        zero = part.inputs[0]
+        if zero.op is broadcast_to and known(zero.inputs[0]) == 0:
+            value = part.inputs[1] if node.op is add else neg.of(part.inputs[1])
+            return inc_subtensor.of(other, value, *part.inputs[2:], idx=part.attrs[0])
+    return None
+
+
+# -- order and truth
+
+ORDER = (
+    rule("argmax_softmax", argmax.of(softmax(x, axis=a), axis=a), argmax.of(x, axis=a), kind=stable),
+    rule("argmax_log_softmax", argmax.of(log_softmax(x, axis=a), axis=a), argmax.of(x, axis=a), kind=stable),
+    rule("argmin_softmax", argmin.of(softmax(x, axis=a), axis=a), argmin.of(x, axis=a), kind=stable),
+    rule("argmin_neg", argmin.of(neg(x), axis=a), argmax.of(x, axis=a), on(lambda x: is_float(x.type.dtype), "x"), exact),
+    rule("argmax_neg", argmax.of(neg(x), axis=a), argmin.of(x, axis=a), on(lambda x: is_float(x.type.dtype), "x"), exact),
+)
+
+
+def finite(n, depth=6):
+    """Whether it is evident that no element is NaN or infinite, whatever the inputs of the graph are."""
+    while depth:
+        if is_discrete(n.type.dtype):
+            return True
+        if n.op is CONST:
+            return bool(np.isfinite(n.data).all())
+        if n.op is cast and is_discrete(n.inputs[0].type.dtype):
+            return n.type.dtype != "float16"
+        if n.op not in (neg, broadcast_to, unsqueeze, transpose):
+            return False
+        n, depth = n.inputs[0], depth - 1
+    return False
+
+
+STRONG = (
+    rule("strong_by_finite", strong_mul.of(x, y), lambda x, y: mul.of(x, y), lambda f: finite(f.y), rounding,
+         lambda: [strong_mul.of(mat(), cast(gt(mat(), 0), "float64")), strong_mul.of(mat(), 3.0),
+                  strong_mul.of(mat(), cast(mat("int32"), "float64"))]),
+)
+
+# -- powers, quotients
+
+
+def _whole(value, most=32):
+    return value is not None and not isinstance(value, complex) and 2 <= abs(value) <= most and value == int(value)
+
+
+def _as_products(x, c, node):
+    k = scalar_value(c)
+    p = power(x, abs(int(k)), sqr.of, mul.of)
+    return p if k > 0 else true_div.of(1, p)
+
+
+def _as_root(x, c, node):
+    k = scalar_value(c)
+    p = sqrt.of(x) if abs(k) < 1 else mul.of(power(x, int(abs(k) - 0.5), sqr.of, mul.of), sqrt.of(x))
+    return p if k > 0 else true_div.of(1, p)
+
+
+def _inverted(c):
+    """1 / c, for a constant c."""
+    with np.errstate(all="ignore"):
+        return constant(np.asarray(1 / c.data, c.type.dtype))
+
+
+def _inverts(c, exactly):
+    """Whether a constant has a reciprocal that is an ordinary number: bit for bit, or not."""
+    if not is_constant(c) or is_complex(c.type.dtype) or not c.data.size:
+        return False
+    inverse, tiny = _inverted(c).data, np.finfo(c.type.dtype).tiny
+    fine = np.isfinite(c.data).all() and np.isfinite(inverse).all() and (abs(inverse) >= tiny).all() and (abs(c.data) >= tiny).all()
+    return bool(fine and ((np.frexp(c.data)[0] == np.copysign(0.5, c.data)).all() == exactly))
+
+
+POWERS = (
+    rule("power_as_products", pow_.of(x, c), _as_products,
+         lambda f: _whole(k := scalar_value(f.c)) and (k > 0 or inexact(f.x)) and f.x.type.dtype != "bool", rounding,
+         lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
+    rule("power_as_root", pow_.of(x, c), _as_root,
+         lambda f: real(f.x) and inexact(f.x) and (k := scalar_value(f.c)) is not None and abs(k) <= 8.5 and k % 1 == 0.5, rounding,
+         lambda: [mat() ** 1.5, mat() ** -2.5]),
+    rule("power_of_two", pow_.of(2, x), exp2(x), on(lambda x: is_float(x.type.dtype), "x"), rounding),
+    rule("over_power_of_two", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)), lambda f: _inverts(f.c, True), exact,
+         lambda: [mat() / 4.0, vec("float32") / np.asarray([0.5, -8, 1], "float32")]),
+    rule("over_constant", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)), lambda f: _inverts(f.c, False), rounding,
+         lambda: [mat() / 3.0, mat("float32") / -10.0]),
+)
+
+# -- products
+
+
+@rule_on("tensordot_as_dot", tensordot, kind=rounding, samples=lambda: [
+    tensordot.of(mat(), mat(), axes=((1,), (0,))), tensordot.of(mat(), mat(), axes=((0,), (0,))),
+    tensordot.of(mat(), mat(), axes=((1,), (1,))), tensordot.of(vec(), mat(), axes=((0,), (1,)))])
+def TENSORDOT(node, pool):  # noqa: N802
+    """A tensordot of matrices and vectors over one axis is a dot, transposed where needed."""
+    first, second = node.inputs
+    mine, theirs = node.attrs[0]
+    if len(mine) != 1 or first.type.ndim not in (1, 2) or second.type.ndim not in (1, 2):
+        return None
+    first = transpose.of(first) if first.type.ndim == 2 and mine == (0,) else first
+    second = transpose.of(second) if second.type.ndim == 2 and theirs == (1,) else second
+    return dot.of(first, second)
+
+
+RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, SUM_OF_PLACE, SCALED_PLACE, ADD_INTO, *ORDER,
+                *STRONG, *POWERS, TENSORDOT, *SIGNS)

@@ -17,6 +17,7 @@ from symgrad.ops.stats import logsumexp
 from symgrad.ops.scatter import pick
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
 from symgrad.ops.stats import logsumexp
+from symgrad.ops.stats import logsumexp
 
 x, y, z, h, s, m, t = holes("x y z h s m t")
 a, b = holes("a b")  # stand for axes
