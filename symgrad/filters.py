@@ -90,7 +90,8 @@ def _say(name, type, value, origin, extra=""):
         got = f"{value.__class__.__name__} {value!r:.50}"
     return (
         f"{name}: got {got}, wants {type!r}{' ' + extra if extra else ''}{_made(origin)}\n"
-        f"  hint: cast it with np.asarray(value, dtype='{type.dtype}'), or pass allow_input_downcast=True"
+        f"  hint: cast it with np.asarray(value, dtype='{type.dtype}'), "
+        "or pass allow_input_downcast=True"
     )
 
 

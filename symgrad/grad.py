@@ -116,23 +116,45 @@ def _starts(cost, known_grads):
     if cost is not None:
         if not isinstance(cost, Node):
             raise ArgumentError(
-                f"grad: the cost must be a symbolic variable, not {type(cost).__name__} {cost!r:.40}"
+                "grad: the cost must be a symbolic variable, not "
+                f"{type(cost).__name__} {cost!r:.40}"
             )
         if cost.ndim != 0:
-            raise ShapeError(origin.report("grad: the cost must be a scalar", [cost], origin.caller(),
-                                           "take its .sum() or .mean(), or use jacobian"))
+            raise ShapeError(
+                origin.report(
+                    "grad: the cost must be a scalar",
+                    [cost],
+                    origin.caller(),
+                    "take its .sum() or .mean(), or use jacobian",
+                )
+            )
         if not is_float(cost.dtype):
-            raise DtypeError(origin.report(f"grad: the cost must be a float, not {cost.dtype}", [cost], origin.caller(),
-                                           "cast it with .astype('floatX')"))
+            raise DtypeError(
+                origin.report(
+                    f"grad: the cost must be a float, not {cost.dtype}",
+                    [cost],
+                    origin.caller(),
+                    "cast it with .astype('floatX')",
+                )
+            )
         if is_complex(cost.dtype):
-            raise DtypeError(origin.report("grad: the cost must be real", [cost], origin.caller(), "take abs or .real"))
+            raise DtypeError(
+                origin.report(
+                    "grad: the cost must be real", [cost], origin.caller(), "take abs or .real"
+                )
+            )
         outputs.append(cost)
         cotangents.append(TABLE["ones_like"](cost))
     for node, g in (known_grads or {}).items():
         g = as_node(g)
         if g.ndim != node.ndim:
-            raise ShapeError(origin.report("grad: a known gradient has another rank than its variable", [node, g],
-                                           origin.caller()))
+            raise ShapeError(
+                origin.report(
+                    "grad: a known gradient has another rank than its variable",
+                    [node, g],
+                    origin.caller(),
+                )
+            )
         outputs.append(node)
         cotangents.append(cast_node(g, node.dtype))
     if not outputs:
@@ -143,10 +165,13 @@ def _starts(cost, known_grads):
 def _disconnected(w, cost, action):
     if action == "ignore":
         return
-    message = origin.report(f"grad: the cost does not depend on {w!r}, or only through ops without a derivative",
-                            [w] + ([cost] if cost is not None else []), origin.caller(),
-                            "check that it is the very variable the cost was built from, or pass "
-                            "disconnected_inputs='ignore'")
+    message = origin.report(
+        f"grad: the cost does not depend on {w!r}, or only through ops without a derivative",
+        [w] + ([cost] if cost is not None else []),
+        origin.caller(),
+        "check that it is the very variable the cost was built from, or pass "
+        "disconnected_inputs='ignore'",
+    )
     if action == "raise":
         raise DisconnectedInputError(message)
     warnings.warn(message, stacklevel=3)
@@ -155,17 +180,30 @@ def _disconnected(w, cost, action):
 def _paired(name, f, wrt, points):
     outputs, targets, given = _listed(f), _listed(wrt), _listed(points)
     if len(targets if name == "Rop" else outputs) != len(given):
-        raise ArgumentError(f"{name}: got {len(given)} directions for {len(targets if name == 'Rop' else outputs)} variables")
+        raise ArgumentError(
+            f"{name}: got {len(given)} directions for "
+            f"{len(targets if name == 'Rop' else outputs)} variables"
+        )
     along = targets if name == "Rop" else outputs
     for node, p in zip(along, given, strict=True):
         if as_node(p).ndim != node.ndim:
-            raise ShapeError(origin.report(f"{name}: a direction must have the rank of its variable", [node, as_node(p)],
-                                           origin.caller()))
-    return outputs, targets, [cast_node(as_node(p), n.dtype) for p, n in zip(given, along, strict=True)]
+            raise ShapeError(
+                origin.report(
+                    f"{name}: a direction must have the rank of its variable",
+                    [node, as_node(p)],
+                    origin.caller(),
+                )
+            )
+    return (
+        outputs,
+        targets,
+        [cast_node(as_node(p), n.dtype) for p, n in zip(given, along, strict=True)],
+    )
 
 
 def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="zero"):  # noqa: N802
-    """The Jacobian of `f` times `eval_points` (forward mode): how `f` moves when `wrt` move along the points.
+    """The Jacobian of `f` times `eval_points` (forward mode): how `f` moves when `wrt` move along
+    the points.
 
     `f` and `wrt` may be variables or lists; the result is as `f`.
     """
@@ -174,7 +212,10 @@ def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="
     for o, t in zip(outputs, moved, strict=True):
         if t is None:
             _disconnected(o, None, disconnected_outputs)
-    moved = [_zeros(o) if t is None and return_disconnected == "zero" else t for o, t in zip(outputs, moved, strict=True)]
+    moved = [
+        _zeros(o) if t is None and return_disconnected == "zero" else t
+        for o, t in zip(outputs, moved, strict=True)
+    ]
     return type(f)(moved) if isinstance(f, list | tuple) else moved[0]
 
 
@@ -184,7 +225,13 @@ jvp = Rop
 def Lop(f, wrt, eval_points, consider_constant=None, disconnected_inputs="raise"):  # noqa: N802
     """`eval_points` times the Jacobian of `f` (reverse mode); the result is as `wrt`."""
     outputs, _, points = _paired("Lop", f, wrt, eval_points)
-    return grad(None, wrt, consider_constant, disconnected_inputs, known_grads=dict(zip(outputs, points, strict=True)))
+    return grad(
+        None,
+        wrt,
+        consider_constant,
+        disconnected_inputs,
+        known_grads=dict(zip(outputs, points, strict=True)),
+    )
 
 
 vjp = Lop
@@ -201,13 +248,24 @@ def jacobian(expression, wrt, consider_constant=None, disconnected_inputs="raise
     if expression.ndim == 0:
         return grad(expression, wrt, consider_constant, disconnected_inputs)
     if expression.ndim > 1:
-        raise ShapeError(origin.report("jacobian: wants a scalar or a vector", [expression], origin.caller(), "flatten() it"))
+        raise ShapeError(
+            origin.report(
+                "jacobian: wants a scalar or a vector",
+                [expression],
+                origin.caller(),
+                "flatten() it",
+            )
+        )
     targets, constants = _listed(wrt), _listed(consider_constant)
     stable = stable_form([expression], [*targets, *constants])[0]
     found = []
     for w in targets:
-        rows = TABLE["map_rows"](lambda i, w=w: backward([stable[i]], [TABLE["ones_like"](stable[i])], [w], constants)[0],
-                                 TABLE["length"](expression, axis=0))
+        rows = TABLE["map_rows"](
+            lambda i, w=w: backward([stable[i]], [TABLE["ones_like"](stable[i])], [w], constants)[
+                0
+            ],
+            TABLE["length"](expression, axis=0),
+        )
         if rows is None:
             _disconnected(w, expression, disconnected_inputs)
             rows = TABLE["alloc"](as_node(0).astype(w.dtype), expression.shape[0], *w.shape)
@@ -220,17 +278,37 @@ def hessian(cost, wrt, consider_constant=None, disconnected_inputs="raise"):
     targets = _listed(wrt)
     for w in targets:
         if w.ndim != 1:
-            raise ShapeError(origin.report("hessian: wants vectors", [w], origin.caller(), "flatten() it, or use hessian_vector"))
+            raise ShapeError(
+                origin.report(
+                    "hessian: wants vectors",
+                    [w],
+                    origin.caller(),
+                    "flatten() it, or use hessian_vector",
+                )
+            )
     gradients = [grad(cost, w, consider_constant, disconnected_inputs) for w in targets]
-    out = [jacobian(g, w, consider_constant, "ignore") for g, w in zip(gradients, targets, strict=True)]
+    out = [
+        jacobian(g, w, consider_constant, "ignore") for g, w in zip(gradients, targets, strict=True)
+    ]
     return type(wrt)(out) if isinstance(wrt, list | tuple) else out[0]
 
 
 def hessian_vector(cost, wrt, vector):
-    """The Hessian of a scalar `cost` times `vector`, at the price of about two gradients (forward over reverse)."""
+    """The Hessian of a scalar `cost` times `vector`, at the price of about two gradients (forward
+    over reverse)."""
     targets = _listed(wrt)
     moved = Rop(grad(cost, targets), targets, _listed(vector), disconnected_outputs="ignore")
     return type(wrt)(moved) if isinstance(wrt, list | tuple) else moved[0]
 
 
-__all__ = ["Lop", "Rop", "grad", "hessian", "hessian_vector", "jacobian", "jvp", "stable_form", "vjp"]
+__all__ = [
+    "Lop",
+    "Rop",
+    "grad",
+    "hessian",
+    "hessian_vector",
+    "jacobian",
+    "jvp",
+    "stable_form",
+    "vjp",
+]

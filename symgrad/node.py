@@ -18,9 +18,8 @@ import numpy as np
 
 from symgrad import origin as _origin
 from symgrad.errors import ArgumentError, DtypeError, near
+from symgrad.operators import COMPARE, METHODS, TABLE, Arithmetic
 from symgrad.types import Type, autocast
-
-TABLE = {}  # public name -> op record or function; filled by `bind`
 
 
 def bind(table):
@@ -55,64 +54,13 @@ def _leaf(name):
 
 INPUT, CONST, SHARED = Leaf("input"), Leaf("const"), Leaf("shared")
 
-BINARY = {
-    "add": "add",
-    "sub": "sub",
-    "mul": "mul",
-    "truediv": "true_div",
-    "floordiv": "int_div",
-    "mod": "mod",
-    "pow": "pow",
-    "matmul": "matmul",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "left_shift",
-    "rshift": "right_shift",
-}
-COMPARE = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-UNARY = {"neg": "neg", "abs": "abs", "invert": "invert"}
-METHODS = {
-    m: m
-    for m in (
-        "sum prod mean var std max min argmax argmin any all reshape flatten ravel dimshuffle transpose squeeze "
-        "clip dot nonzero nonzero_values conj round diagonal trace swapaxes take repeat sort argsort cumsum cumprod fill "
-        "copy zeros_like ones_like norm ptp choose compress"
-    ).split()
-}
-METHODS["astype"] = "cast"
-METHODS["get_scalar_constant_value"] = "constant_value"
-
-
-class Arithmetic:
-    """Operators by name, for nodes and for the patterns of rules: no import of any op module, so no cycle."""
-
-    __slots__ = ()
-    __array_priority__ = 1000
-    __array_ufunc__ = None  # ndarray + node is left to the node
-
-
-def _operator(name, reflected=False):
-    if reflected:
-        return lambda self, other: TABLE[name](other, self)
-    return lambda self, other: TABLE[name](self, other)
-
-
-for _dunder, _name in BINARY.items():
-    setattr(Arithmetic, f"__{_dunder}__", _operator(_name))
-    setattr(Arithmetic, f"__r{_dunder}__", _operator(_name, reflected=True))
-for _dunder, _name in COMPARE.items():
-    setattr(Arithmetic, f"__{_dunder}__", _operator(_name))
-for _dunder, _name in UNARY.items():
-    setattr(Arithmetic, f"__{_dunder}__", lambda self, _name=_name: TABLE[_name](self))
-Arithmetic.__divmod__ = lambda a, b: (a // b, a % b)
-
 
 class Node(Arithmetic):
     """One value in a graph: the result of applying `op` to `inputs` with `attrs`.
 
-    ``x + y``, ``x[1:]``, ``x.sum(axis=0)`` … build new nodes.  ``==`` and ``hash`` are by identity (B2 of the
-    behaviours old programs rely on), so nodes may be dictionary keys; elementwise equality is ``T.eq``.
+    ``x + y``, ``x[1:]``, ``x.sum(axis=0)`` … build new nodes.  ``==`` and ``hash`` are by identity
+    (B2 of the behaviours old programs rely on), so nodes may be dictionary keys; elementwise
+    equality is ``T.eq``.
     """
 
     __slots__ = ("op", "inputs", "attrs", "type", "origin", "name", "height", "_tag", "__weakref__")
@@ -157,7 +105,8 @@ class Node(Arithmetic):
 
     @property
     def shape(self):
-        """The lengths as a symbolic int64 vector; it can be unpacked, indexed, sliced and iterated."""
+        """The lengths as a symbolic int64 vector; it can be unpacked, indexed, sliced and
+        iterated."""
         return TABLE["shape"](self)
 
     @property
@@ -186,8 +135,10 @@ class Node(Arithmetic):
             raise TypeError(f"{self!r}: a scalar cannot be iterated")
         length = self.type.shape[0]
         if not isinstance(length, int):
-            raise TypeError(f"{self!r}: cannot iterate, its length is not known when the graph is built; "
-                            "use sg.scan, or declare the length with T.tensor(dtype, shape)")
+            raise TypeError(
+                f"{self!r}: cannot iterate, its length is not known when the graph is built; "
+                "use sg.scan, or declare the length with T.tensor(dtype, shape)"
+            )
         return iter([self[i] for i in range(length)])
 
     def __len__(self):
@@ -195,13 +146,17 @@ class Node(Arithmetic):
 
     def __bool__(self):
         if self.op.name in COMPARE:
-            raise TypeError(f"the truth of {self!r} is not known when the graph is built; use T.switch or sg.ifelse")
+            raise TypeError(
+                f"the truth of {self!r} is not known when the graph is built; use T.switch"
+            )
         return True
 
     def __index__(self):
         if self.op is CONST and self.ndim == 0 and self.dtype.startswith(("int", "uint")):
             return int(self.data)
-        raise TypeError(f"{self!r} is symbolic and cannot be a Python integer; evaluate it with .eval()")
+        raise TypeError(
+            f"{self!r} is symbolic and cannot be a Python integer; evaluate it with .eval()"
+        )
 
     def __contains__(self, item):
         raise TypeError(f"'in' is not defined for {self!r}; use T.any(T.eq(x, item))")
@@ -230,8 +185,17 @@ class Node(Arithmetic):
         return new
 
     def __reduce__(self):
-        return _restore, (type(self), _below(self), self.op, self.inputs, self.attrs, self.type, self.origin,
-                          self.name, getattr(self, "_tag", None))
+        return _restore, (
+            type(self),
+            _below(self),
+            self.op,
+            self.inputs,
+            self.attrs,
+            self.type,
+            self.origin,
+            self.name,
+            getattr(self, "_tag", None),
+        )
 
 
 def _method(op_name):
@@ -247,8 +211,9 @@ def _method(op_name):
 for _name, _op in METHODS.items():
     setattr(Node, _name, _method(_op))
 
-# Pickling walks inputs recursively, which would overflow the stack on deep graphs.  So the first node of a dump
-# carries a list of its ancestors at every 40th level, lowest first: each is then reached within 40 levels.
+# Pickling walks inputs recursively, which would overflow the stack on deep graphs.  So the first
+# node of a dump carries a list of its ancestors at every 40th level, lowest first: each is then
+# reached within 40 levels.
 _LEVELS = 40
 _covered = threading.local()
 
@@ -261,7 +226,7 @@ def _below(node):
     if node.height < _LEVELS:
         return ()
     order = toposort([node])[:-1]
-    covered.update(id(n) for n in order)
+    covered.update(id(n) for n in order if n.height)  # leaves never come back to be discarded
     return [n for n in order if n.height and n.height % _LEVELS == 0]
 
 
@@ -297,7 +262,11 @@ class Value:
         return hash(self.key)
 
     def __repr__(self):
-        return repr(self.array.item()) if self.array.ndim == 0 else np.array2string(self.array, threshold=6)
+        return (
+            repr(self.array.item())
+            if self.array.ndim == 0
+            else np.array2string(self.array, threshold=6)
+        )
 
     def __reduce__(self):
         return Value, (self.array,)
@@ -327,7 +296,12 @@ def constant(value, name=None, dtype=None, weak_for=None):
     if isinstance(value, Node):
         return value
     array = np.asarray(value, dtype) if dtype else autocast(value, weak_for)
-    if dtype is None and weak_for is None and isinstance(value, list | tuple) and array.dtype == np.float64:
+    if (
+        dtype is None
+        and weak_for is None
+        and isinstance(value, list | tuple)
+        and array.dtype == np.float64
+    ):
         single = array.astype("float32")
         if np.array_equal(single, array):
             array = single
@@ -342,7 +316,8 @@ def variable(type, name=None):
 
 
 def as_node(value, weak_for=None):
-    """A node for anything that can stand for a tensor: nodes, numbers, arrays, (nested) lists with nodes in them."""
+    """A node for anything that can stand for a tensor: nodes, numbers, arrays, (nested) lists with
+    nodes in them."""
     if isinstance(value, Node):
         return value
     if isinstance(value, list | tuple) and any(isinstance(v, Node | list | tuple) for v in value):
@@ -355,12 +330,15 @@ def as_node(value, weak_for=None):
                 flat.extend(v)
     if value is None or isinstance(value, str | dict | set) or callable(value):
         hint = f" ({near(value, TABLE)})" if isinstance(value, str) else ""
-        raise DtypeError(f"cannot use {type(value).__name__} {value!r:.60} in a symbolic expression{hint}")
+        raise DtypeError(
+            f"cannot use {type(value).__name__} {value!r:.60} in a symbolic expression{hint}"
+        )
     return constant(value, weak_for=weak_for)
 
 
 def toposort(outputs, stop=frozenset()):
-    """Every node once, inputs before users, not looking below `stop`.  No recursion, no set order: repeatable."""
+    """Every node once, inputs before users, not looking below `stop`.  No recursion, no set order:
+    repeatable."""
     order, seen, stack = [], set(), list(reversed(outputs))
     while stack:
         node = stack[-1]
@@ -384,7 +362,8 @@ def leaves(outputs):
 
 
 def rebuild(outputs, replace, remake):
-    """Copies of `outputs` in which each key of `replace` is its value; untouched parts are kept as they are.
+    """Copies of `outputs` in which each key of `replace` is its value; untouched parts are kept as
+    they are.
 
     ``remake(node, inputs)`` applies a node's op to new inputs (types are inferred afresh).
     """

@@ -111,7 +111,8 @@ class Op:
         for name in given:
             if name not in self.params:
                 raise ArgumentError(
-                    f"{self.name}: unknown argument {name!r}: {near(name, self.params or ('none',))}\n"
+                    f"{self.name}: unknown argument {name!r}: "
+                    f"{near(name, self.params or ('none',))}\n"
                     f"  {signature(self)}"
                 )
         attrs = tuple([given.get(p, d) for p, d in zip(self.params, self.defaults, strict=True)])
@@ -128,12 +129,14 @@ class Op:
         return make(self, tuple(inputs), attrs)
 
     def vjp(self, rule):
-        """Decorator: ``rule(g, out, *inputs, *attrs)`` gives the cotangents of the inputs (None: no dependence)."""
+        """Decorator: ``rule(g, out, *inputs, *attrs)`` gives the cotangents of the inputs (None:
+        no dependence)."""
         self.vjp_rule = rule
         return self
 
     def jvp(self, rule):
-        """Decorator: ``rule(tangents, out, *inputs, *attrs)``; only for ops where the derived one is not enough."""
+        """Decorator: ``rule(tangents, out, *inputs, *attrs)``; only for ops where the derived one
+        is not enough."""
         self.jvp_rule = rule
         return self
 
@@ -185,7 +188,8 @@ def _any_pattern(args, given):
 
 
 def explained(function):
-    """Decorator for a public function made of ops: an error names it, its operands and the user's line."""
+    """Decorator for a public function made of ops: an error names it, its operands and the user's
+    line."""
 
     @wraps(function)
     def call(*args, **kwargs):
@@ -220,7 +224,8 @@ def as_nodes(args):
 
 
 def infer(op, inputs, attrs):
-    """The type of an application; cached on the record where it depends on types and attributes alone."""
+    """The type of an application; cached on the record where it depends on types and attributes
+    alone."""
     if op.infer_from:
         return op.infer_from(inputs, *attrs)
     types = tuple([i.type for i in inputs])
@@ -265,7 +270,9 @@ def cast_node(x, dtype):
     if x.type.dtype == dtype:
         return x
     if is_complex(x.type.dtype) and not is_complex(dtype) and dtype != "bool":
-        raise DtypeError(f"cannot cast {x!r} from {x.type.dtype} to {dtype}; take T.real, T.imag or abs first")
+        raise DtypeError(
+            f"cannot cast {x!r} from {x.type.dtype} to {dtype}; take T.real, T.imag or abs first"
+        )
     if x.op is CONST:
         with np.errstate(all="ignore"):
             return constant(x.data.astype(dtype), x.name)

@@ -70,14 +70,23 @@ def _rows():
     for name in ("isnan", "isinf", "isfinite", "signbit"):
         yield Scalar(name, 1, f"{name}({{}})", name, True)
     for name in (
-        "abs sign floor ceil trunc rint sqrt cbrt square exp exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh "
+        "abs sign floor ceil trunc rint sqrt cbrt square exp exp2 expm1 log log2 log10 log1p "
+        "sin cos tan sinh cosh tanh "
         "deg2rad rad2deg conj real imag angle reciprocal"
     ).split():
         yield Scalar(name, 1, f"{name}({{}})", {"abs": "absolute"}.get(name, name))
     for name in "asin acos atan asinh acosh atanh".split():
         yield Scalar(name, 1, f"{name}({{}})", "arc" + name[1:])
-    two = {"atan2": "arctan2", "hypot": "hypot", "max": "maximum", "min": "minimum", "fmax": "fmax", "fmin": "fmin",
-           "copysign": "copysign", "logaddexp": "logaddexp"}
+    two = {
+        "atan2": "arctan2",
+        "hypot": "hypot",
+        "max": "maximum",
+        "min": "minimum",
+        "fmax": "fmax",
+        "fmin": "fmin",
+        "copysign": "copysign",
+        "logaddexp": "logaddexp",
+    }
     for name, function in two.items():
         yield Scalar(name, 2, f"{name}({{}}, {{}})", function)
 
@@ -141,15 +150,25 @@ def cast(expr, dtype):
     return Apply(Scalar("cast", 1, f"{dtype}({{}})", "cast"), (expr,), dtype)
 
 
-for _dunder, _name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floordiv",
-                       "mod": "mod", "pow": "pow", "and": "and", "or": "or"}.items():
+for _dunder, _name in {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "truediv": "div",
+    "floordiv": "floordiv",
+    "mod": "mod",
+    "pow": "pow",
+    "and": "and",
+    "or": "or",
+}.items():
     setattr(Expr, f"__{_dunder}__", lambda a, b, _n=_name: apply(_n, a, b))
     setattr(Expr, f"__r{_dunder}__", lambda a, b, _n=_name: apply(_n, b, a))
 Expr.__neg__ = lambda a: apply("neg", a)
 
 
 class Vocabulary:
-    """``s.exp(x)``: the rows as functions on expressions; names that are Python keywords end in ``_``."""
+    """``s.exp(x)``: the rows as functions on expressions; names that are Python keywords end in
+    ``_``."""
 
     def __getattr__(self, name):
         name = name.rstrip("_")

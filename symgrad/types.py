@@ -207,7 +207,8 @@ def autocast(value, weak_for=None):
     if array.dtype.name not in SHORT:
         if array.dtype.kind in "OUSVMm":
             raise DtypeError(
-                f"cannot make a tensor of {type(value).__name__} {value!r:.60} (dtype {array.dtype})"
+                f"cannot make a tensor of {type(value).__name__} {value!r:.60} "
+                f"(dtype {array.dtype})"
             )
         wide = {"g": "float64", "G": "complex128"}.get(array.dtype.char)
         array = array.astype(wide or named_dtype(array.dtype))
@@ -215,7 +216,8 @@ def autocast(value, weak_for=None):
 
 
 def join_lengths(a, b):
-    """What is known of a length that is said to be both `a` and `b`; None-safe; raises ShapeError on a clash."""
+    """What is known of a length that is said to be both `a` and `b`; None-safe; raises ShapeError
+    on a clash."""
     if a is b or b is None:
         return a
     if a is None:
@@ -228,7 +230,8 @@ def join_lengths(a, b):
 
 
 def broadcast(shapes):
-    """The shape that shapes stretch to: right-aligned, length-one axes stretch.  Raises ShapeError on a clash.
+    """The shape that shapes stretch to: right-aligned, length-one axes stretch.  Raises ShapeError
+    on a clash.
 
     >>> broadcast([(3, 1), (None,)])
     (3, None)

@@ -30,8 +30,9 @@ class Case(NamedTuple):
 
         A length of one is always known, since it does not stretch otherwise.
         """
-        return [variable(Type(a.dtype.name, tuple([n if known or n == 1 else None for n in a.shape])),
-                         f"x{k}") for k, a in enumerate(self.arrays)]
+        shapes = [tuple([n if known or n == 1 else None for n in a.shape]) for a in self.arrays]
+        return [variable(Type(a.dtype.name, s), f"x{k}")
+                for k, (a, s) in enumerate(zip(self.arrays, shapes, strict=True))]
 
     def still(self):
         """For each input whether it cannot be moved a little, being of whole numbers."""

@@ -26,8 +26,8 @@ ROOMS = {
     "ops": "ops.* ops nnet",
     "meaning": "interpret costs graph show",
     "rewriting": "compile compile.pool compile.pattern compile.rewrite compile.rules.*",
-    "lowering": "compile.fuse compile.kernel compile.spell compile.lower compile.nest compile.plan "
-    "compile.memory",
+    "lowering": "compile.kernel compile.spell compile.fuse compile.lower compile.nest "
+    "compile.loops compile.plan compile.memory",
     "backends": "compile.backends.*",
     "front": "compile.passes compile.report compile.program compile.callable compile.function grad "
     "tensor updates.* datasets",
@@ -41,8 +41,9 @@ OPTIONAL = {
 REQUIRED = {"numpy"}  # what a module may import when it is imported itself
 # Modules that import by a computed name: optional packages, unpickled ops, backends on use.
 IMPORTERS = {"extras", "op", "compile.backends.__init__"}
-# Modules outside ops/ with many names of ops: operators and methods by name; scalar functions.
-LISTERS = {"node", "scalars"}
+# Modules outside ops/ with many names of ops: operators and methods by name; scalar functions;
+# other spellings.
+LISTERS = {"node", "scalars", "tensor"}
 # The one wire, and nothing else: who changes what when it is imported.
 WIRE = {"ops: node.TABLE", "ops: types.Type"}
 MOST_LINES = 400
@@ -280,13 +281,15 @@ def content(value):
     return parts(value)
 
 def world():
-    state = {"warnings.filters": list(warnings.filters),
-             "sys.recursionlimit": [sys.getrecursionlimit()]}
+    seen, state = set(), {"warnings.filters": list(warnings.filters),
+                          "sys.recursionlimit": [sys.getrecursionlimit()]}
     for full, module in list(sys.modules.items()):
         if full.startswith(name + "."):
             for key, value in vars(module).items():
                 if not key.startswith("__") and not isinstance(value, types.ModuleType):
-                    state[full[len(name) + 1:] + "." + key] = [value, *content(value)]
+                    inner = content(value) if id(value) not in seen else []
+                    seen.add(id(value))  # one object has one home, where it was met first
+                    state[full[len(name) + 1:] + "." + key] = [value, *inner]
     return state
 
 import numpy

@@ -240,10 +240,9 @@ def test_two_hash_seeds_give_one_plan():
 
 @pytest.mark.parametrize("code", ["    import symgrad", TRAINING])
 def test_optional_packages_are_not_loaded(code):
-    code += f"    import sys\n    print(sorted({house.OPTIONAL!r} & sys.modules.keys()))\n"
-    code = code if TRAINING in code else "\n" + code
-    loaded = python(code).strip()
-    assert loaded == "[]" or TRAINING in code and loaded == "['scipy']"
+    code += f"\n    import sys\n    print(*sorted({house.OPTIONAL!r} & sys.modules.keys()))\n"
+    loaded = python(code).split()
+    assert set(loaded) <= ({"scipy"} if TRAINING in code else set())  # scipy has BLAS to call
 
 
 # -- manual
@@ -262,7 +261,8 @@ def test_public_names_have_a_manual_page(name):
 
 @pytest.mark.parametrize("name", [n for n in public_names(sg) if callable(getattr(sg, n))])
 def test_public_functions_have_a_manual_page(name):
-    assert (getattr(sg, name).__doc__ or "").strip(), f"sg.{name} has no docstring"
+    manual = getattr(sg, name).__doc__
+    assert manual and str(manual).strip(), f"sg.{name} has no docstring"
 
 
 def test_errors_have_a_manual_page():

@@ -59,7 +59,7 @@ def test_values_are_filtered_as_by_a_function():
 
 def test_missing_unused_and_unknown_inputs():
     x, y = T.dvector("x"), T.dvector("y")
-    with pytest.raises(MissingInputError, match=r"(?s)x: no value.*made at test_\w+.py:\d+   x, y ="):
+    with pytest.raises(MissingInputError, match=r"(?s)x: no value.*made at test_inter.*   x, y ="):
         evaluate(x + y, {y: [1.0]})
     with pytest.raises(UnusedInputError, match="does not depend on y"):
         evaluate(x + 1, {x: [1.0], y: [1.0]})

@@ -68,6 +68,7 @@ def test_slopes_where_a_formula_would_give_zero_over_zero():
     assert slopes(TABLE["atan2"], 0.0, 0.0) == [0.0, 0.0]
     assert slopes(TABLE["atan2"], 1e-200, 1e-200)[0] == pytest.approx(5e199)
     assert slopes(TABLE["arcsinh"], 1e200)[0] == pytest.approx(1e-200)
+    assert slopes(TABLE["cbrt"], 0.0) == [np.inf] and slopes(TABLE["sqrt"], 0.0) == [np.inf]
     assert slopes(TABLE["hypot"], 1e200, 1e200)[0] == pytest.approx(2**-0.5)
     z = np.zeros(2, complex)
     assert not slopes(TABLE["abs"], z, dtype="complex128")[0].any()

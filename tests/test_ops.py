@@ -18,7 +18,6 @@ from helpers import (
     reproducing,
     sampled,
     slope_graph,
-    value,
 )
 
 from symgrad.derive import backward, jvp, vjp
@@ -113,7 +112,8 @@ def test_the_scalar_expression_is_the_numpy_meaning(op):
             with reproducing(case), np.errstate(all="ignore"):
                 _, out = graph
                 arrays = [a.astype(i.dtype) for a, i in zip(case.arrays, out.inputs, strict=True)]
-                tree = expression(op.scalar, len(arrays), **dict(zip(op.params, out.attrs, strict=True)))
+                attrs = dict(zip(op.params, out.attrs, strict=True))
+                tree = expression(op.scalar, len(arrays), **attrs)
                 got, want = compute(tree, arrays), op.numpy(*arrays, **case.attrs)
                 assert got.dtype == np.asarray(want).dtype == out.dtype
                 tight = {"float16": 2e-3, "float32": 1e-6, "complex64": 1e-6}.get(out.dtype, 1e-14)
@@ -144,7 +144,8 @@ def check_slopes(case, inputs, out, rtol):
     for s, v, i in zip(slopes, values, inputs, strict=True):
         assert np.all(np.isfinite(v)), v
         if s is not None:
-            assert all(a in (b, None) for a, b in zip(s.type.shape, i.type.shape, strict=True))
+            assert all(a == b or None in (a, b)
+                       for a, b in zip(s.type.shape, i.type.shape, strict=True))
             assert not is_float(i.dtype) or s.dtype == i.dtype, (s.type, i.type)
     along = [direction(rng, a, s) for a, s in zip(case.arrays, case.still(), strict=True)]
 
@@ -259,109 +260,6 @@ def test_values_and_slopes_are_accurate_near_the_edges(op):
                 got = run([node], given)[0] if isinstance(node, Node) else 0.0
                 tight = 1e-13 if k else 4e-15
                 assert abs(got - want) <= tight * max(abs(want), 1e-30), (op, k, point, got, want)
-
-
-# -- facts
-
-
-def samples_for(op, count, dtype, seed=0):
-    """Sample arrays from the first domain of an op."""
-    rng = np.random.default_rng(seed)
-    domain = op.domain[0] if type(op.domain) is tuple else op.domain
-    return [domain.sample(rng, (3, 4), dtype) for _ in range(count)]
-
-
-def _same(got, want):
-    tight = {"float64": 1e-12, "float32": 1e-5}.get(np.asarray(want).dtype.name, 0)
-    np.testing.assert_allclose(got, want, rtol=tight, atol=tight)
-
-
-def _commutative(op, fact, dtype):
-    x, y = samples_for(op, 2, dtype)
-    _same(value(op, x, y), value(op, y, x))
-
-
-def _associative(op, fact, dtype):
-    x, y, z = samples_for(op, 3, dtype)
-    _same(value(op, value(op, x, y), z), value(op, x, value(op, y, z)))
-
-
-def _identity(op, fact, dtype):
-    _right_identity(op, fact, dtype)
-    x, = samples_for(op, 1, dtype)
-    want = value(op, x, x)
-    _same(value(op, np.asarray(fact, x.dtype), x), x.astype(want.dtype))
-
-
-def _right_identity(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    _same(value(op, x, np.asarray(fact, x.dtype)), x.astype(value(op, x, x).dtype))
-
-
-def _zero(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    z = np.asarray(fact, x.dtype)
-    _same(value(op, x, z), np.full(x.shape, fact))
-    _same(value(op, z, x), np.full(x.shape, fact))
-
-
-def _undone_by(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    y = value(op, x)
-    back = value(OPS[fact], y)
-    _same(back, x.astype(back.dtype))
-
-
-def _inverse(op, fact, dtype):
-    _undone_by(op, fact, dtype)
-    _undone_by(OPS[fact], op.name, dtype)
-
-
-def _monotone(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    y = value(op, np.sort(x.ravel()))
-    assert np.all(fact * np.diff(y.astype("float64")) >= 0)
-
-
-def _idempotent(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    if op.arity == 2:
-        _same(value(op, x, x), x.astype(value(op, x, x).dtype))
-    else:
-        _same(value(op, value(op, x)), value(op, x))
-
-
-def _odd(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    _same(value(op, -x), -value(op, x))
-
-
-def _even(op, fact, dtype):
-    x, = samples_for(op, 1, dtype)
-    _same(value(op, -x), value(op, x))
-
-
-FACTS = {name[1:]: f for name, f in list(globals().items()) if name[0] == "_" and callable(f)
-         and name not in ("_same",) and not name.startswith("__")}
-
-
-@pytest.mark.parametrize("op, fact", [
-    pytest.param(op, f, id=f"{op.name}-{f}") for op in SAMPLED for f in op.facts])
-def test_facts_hold(op, fact):
-    taken = 0
-    for dtype in ("float64", "int64", "float32", "bool"):
-        if dtype == "bool" and (fact in ("odd", "even", "inverse", "undone_by", "monotone")
-                                or op.name in ("sub", "pow", "left_shift", "right_shift")):
-            continue
-        if not is_float(dtype) and fact in ("inverse", "undone_by", "odd") and op.name not in (
-                "neg", "invert", "logical_not"):
-            continue
-        try:
-            FACTS[fact](op, op.facts[fact], dtype)
-            taken += 1
-        except SymgradError:
-            continue
-    assert taken
 
 
 # -- dtypes, as Theano 1.0.5 and NumPy have them

@@ -38,7 +38,7 @@ def minibatch_by_hand(size: int):
     rate = np.float32(RATE / size)
 
     def train(x, y):
-        np.matmul(x, W, out=z)
+        np.dot(x, W, out=z)
         np.add(z, b, out=z)
         np.maximum.reduce(z, axis=1, keepdims=True, out=column)
         np.subtract(z, column, out=z)
@@ -49,7 +49,7 @@ def minibatch_by_hand(size: int):
         np.multiply(z, scale, out=z)
         z[rows, y] -= rate
         loss = (np.add.reduce(np.log(column, out=column), axis=None) - chosen) / size
-        np.matmul(x.T, z, out=step_W)
+        np.dot(x.T, z, out=step_W)
         np.subtract(W, step_W, out=W)
         np.add.reduce(z, axis=0, out=step_b)
         np.subtract(b, step_b, out=b)
@@ -62,6 +62,7 @@ def example_by_hand():
     W = np.zeros((PIXELS, CLASSES), np.float32)
     b = np.zeros(CLASSES, np.float32)
     z = np.empty(CLASSES, np.float32)
+    row = z[None, :]
     step_W = np.empty_like(W)
     rate = np.float32(RATE)
 
@@ -74,7 +75,7 @@ def example_by_hand():
         total = np.add.reduce(z)
         np.multiply(z, rate / total, out=z)
         z[y] -= rate
-        np.multiply(x[:, None], z, out=step_W)      # faster than np.outer and than a matmul
+        np.dot(x[:, None], row, out=step_W)     # a third of np.outer's time, and of matmul's
         np.subtract(W, step_W, out=W)
         np.subtract(b, z, out=b)
         return np.log(total) - chosen

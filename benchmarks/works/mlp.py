@@ -29,10 +29,10 @@ def by_hand(size: int):
     rate, kept = np.float32(RATE / size), np.float32(1 - 2 * RATE * L2)
 
     def train(x, y):
-        np.matmul(x, W1, out=hidden)
+        np.dot(x, W1, out=hidden)
         np.add(hidden, b1, out=hidden)
         np.tanh(hidden, out=hidden)
-        np.matmul(hidden, W2, out=z)
+        np.dot(hidden, W2, out=z)
         np.add(z, b2, out=z)
         np.maximum.reduce(z, axis=1, keepdims=True, out=column)
         np.subtract(z, column, out=z)
@@ -44,12 +44,12 @@ def by_hand(size: int):
         z[rows, y] -= rate
         loss = (np.add.reduce(np.log(column, out=column), axis=None) - chosen) / size
         loss += L2 * (np.dot(flat1, flat1) + np.dot(flat2, flat2))
-        np.matmul(z, W2.T, out=delta)
-        np.matmul(hidden.T, z, out=step_W2)
+        np.dot(z, W2.T, out=delta)
+        np.dot(hidden.T, z, out=step_W2)
         np.multiply(hidden, hidden, out=hidden)
         np.subtract(1, hidden, out=hidden)
         np.multiply(delta, hidden, out=delta)
-        np.matmul(x.T, delta, out=step_W1)
+        np.dot(x.T, delta, out=step_W1)
         np.multiply(W1, kept, out=W1)               # W - rate * (step + 2 * L2 * W)
         np.subtract(W1, step_W1, out=W1)
         np.multiply(W2, kept, out=W2)

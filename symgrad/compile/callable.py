@@ -175,7 +175,7 @@ class Function:
         for key, value in kwargs.items():
             if key not in names:
                 raise ArgumentError(
-                    f"{label}: unknown keyword {key!r}: {near(key, [n for n in names if n] or ['(no named inputs)'])}"
+                    f"{label}: unknown keyword {key!r}: {near(key, filter(None, names))}"
                 )
             k = names.index(key)
             if values[k] is not _MISSING:
@@ -184,11 +184,20 @@ class Function:
         for k, (i, value) in enumerate(zip(ins, values, strict=True)):
             if value is _MISSING:
                 if i.value is None:
-                    raise ArgumentError(origin.report(f"{label}: missing argument {k}, {i.name or repr(i.variable)}",
-                                                      [i.variable]))
+                    raise ArgumentError(
+                        origin.report(
+                            f"{label}: missing argument {k}, {i.name or repr(i.variable)}",
+                            [i.variable],
+                        )
+                    )
                 held = i.value
-                values[k] = held.data if isinstance(held, Container) else held.get_value(borrow=True) if isinstance(
-                    held, Shared) else held
+                values[k] = (
+                    held.data
+                    if isinstance(held, Container)
+                    else held.get_value(borrow=True)
+                    if isinstance(held, Shared)
+                    else held
+                )
         return values
 
     # -- looking at it
@@ -221,15 +230,23 @@ class Function:
     # -- copies
 
     def copy(self, share_memory=False, swap=None, delete_updates=False, name=None):
-        """Another function with the same code.  `swap` maps shared variables to those the copy shall use instead;
-        `delete_updates` drops all updates.  Buffers are never shared between calls that overlap."""
+        """Another function with the same code.  `swap` maps shared variables to those the copy
+        shall use instead; `delete_updates` drops all updates.  Buffers are never shared between
+        calls that overlap."""
         swap = {old.container: new for old, new in (swap or {}).items()}
         known = {c for c in (*self._shared, *self._updated)}
         for container, new in swap.items():
             if container not in known:
-                raise ArgumentError(f"copy: the function does not use the shared variable that {new!r} is to replace")
-            if new.container.type.dtype != container.type.dtype or new.container.type.ndim != container.type.ndim:
-                raise DtypeError(f"copy: {new!r} is {new.type!r}, the variable it replaces {container.type!r}")
+                raise ArgumentError(
+                    f"copy: the function does not use the variable that {new!r} is to replace"
+                )
+            if (
+                new.container.type.dtype != container.type.dtype
+                or new.container.type.ndim != container.type.ndim
+            ):
+                raise DtypeError(
+                    f"copy: {new!r} is {new.type!r}, the variable it replaces {container.type!r}"
+                )
         if delete_updates and self.program.updated:
             options = dict(self.recipe)
             options["updates"] = None

@@ -62,10 +62,16 @@ def function(
     array(14.)
     """
     mode = config.mode if mode is None else mode
-    words = f"{MODES.get(mode, mode) if isinstance(mode, str) else ''} {config.passes if passes is None else passes}"
+    base = MODES.get(mode, mode) if isinstance(mode, str) else ""
+    words = f"{base} {config.passes if passes is None else passes}"
     request = Program.of(inputs, outputs, updates, givens, no_default_updates,
                          on_unused_input or config.on_unused_input, allow_input_downcast, name)
-    return compiled(request, words.strip(), backend or config.backend, config.profile if profile is None else profile)
+    return compiled(
+        request,
+        words.strip(),
+        backend or config.backend,
+        config.profile if profile is None else profile,
+    )
 
 
 def compiled(request, passes="", backend="auto", profile=False):
@@ -82,9 +88,18 @@ def compiled(request, passes="", backend="auto", profile=False):
             gc.enable()
     report.total = time.perf_counter() - start
     report.plan, report.memory = code.plan, getattr(code, "memory", None)
-    made = Function(request, code, report, lambda: translate(request, selection, chosen, Report(request.name, ""), False),
-                    profile)
-    made.recipe = {"make": remade, "options": (request, passes, backend), "compile": _without_updates}
+    made = Function(
+        request,
+        code,
+        report,
+        lambda: translate(request, selection, chosen, Report(request.name, ""), False),
+        profile,
+    )
+    made.recipe = {
+        "make": remade,
+        "options": (request, passes, backend),
+        "compile": _without_updates,
+    }
     return made
 
 
@@ -97,14 +112,24 @@ def remade(options, name):
 
 def _without_updates(recipe, name, swap):
     request, passes, backend = recipe["options"]
-    bare = Program(request.inputs, request.leaves, request.outputs, request.form, [], [], request.expression,
-                   request.allow_downcast, name)
+    bare = Program(
+        request.inputs,
+        request.leaves,
+        request.outputs,
+        request.form,
+        [],
+        [],
+        request.expression,
+        request.allow_downcast,
+        name,
+    )
     made = compiled(bare, passes, backend)
     return made.copy(swap={s: swap[s.container] for s in made.get_shared() if s.container in swap})
 
 
 def translate(request, selection, backend, report, expect=True):
-    """Intern, rewrite, plan, print.  With ``expect=False`` no lengths are taken for equal that NumPy would not insist on."""
+    """Intern, rewrite, plan, print.  With ``expect=False`` no lengths are taken for equal that
+    NumPy would not insist on."""
     clock = time.perf_counter
     start = clock()
     pool, graph = absorb(request.roots, expect)
@@ -115,7 +140,10 @@ def translate(request, selection, backend, report, expect=True):
     report.timed("settle", start)
     start = clock()
     count = len(request.outputs)
-    updates = [(final.leaf.get(s) or final.enter_leaf(s), v) for s, v in zip(request.updated, graph[count:], strict=True)]
+    updates = [
+        (final.leaf.get(s) or final.enter_leaf(s), v)
+        for s, v in zip(request.updated, graph[count:], strict=True)
+    ]
     plan = build(final, request.leaves, graph[:count], updates, "fuse" in selection)
     report.timed("fuse", start)
     start = clock()

@@ -52,37 +52,39 @@ def _read(body):
 class _Fuser:
     def __init__(self, order, roots, can, fresh):
         self.order, self.roots, self.can = order, roots, can
-        self.users = {n: [] for n in order}
+        self.users = users = {n: [] for n in order}
         for n in order:
             for i in dict.fromkeys(n.inputs):
-                if i in self.users:
-                    self.users[i].append(n)
-        self.scalar, self.after, self.level = {}, {}, {}
-        for n in order:
+                if i in users:
+                    users[i].append(n)
+        self.scalar, self.after, self.domain, self.rows, self.level = {}, {}, {}, {}, {}
+        for n in reversed(order):
+            self.after[n] = n.op.kind == "view" and n not in fresh and (
+                not can[n] or n in roots or any([not can[u] for u in users[n]]))
+            can[n] &= not self.after[n]
             self.scalar[n] = can[n] and n.type.ndim == 0 and n.op.kind != "reduction"
-            called = n in roots or any([not can[u] for u in self.users[n]])
-            self.after[n] = n.op.kind == "view" and n not in fresh and (called or not can[n])
-            if self.after[n]:
-                self.scalar[n] = can[n] = False
+            if can[n] and not self.scalar[n]:
+                self.domain[n], self.rows[n] = domain(n), row_inputs(n)
+            else:
+                self.domain[n] = n  # that of no other node
 
     def steps(self):
         for n in self.order:
             self.level[n] = self.first_level(n)
         self.sink()
-        groups, key = {}, {}
-        for k, n in enumerate(self.order):
+        groups = {}
+        for n in self.order:
             phase = SCALAR if self.scalar[n] else VIEW_AFTER if self.after[n] else ARRAY
-            alone = not self.can[n]
-            key[n] = self.level[n], phase, k if alone else -1, None if alone else domain(n)
-            groups.setdefault(key[n], []).append(n)
+            alone = phase == SCALAR or self.domain[n]
+            groups.setdefault((self.level[n], phase, alone), []).append(n)
         found = []
-        for (level, phase, _, _), body in groups.items():
-            if not self.can[body[0]]:
+        for (level, phase, _), body in groups.items():
+            if phase == SCALAR:
+                found.append((level, phase, body, "kernel"))
+            elif not self.can[body[0]]:
                 found.append((level, phase, body, "call"))
-                continue
-            parts = [body] if phase == SCALAR else self.parts(body)
-            for part in parts:
-                found += [(level, *step) for step in self.peel(part, phase)]
+            else:
+                found += [(level, *step) for part in self.parts(body) for step in self.peel(part)]
         found.sort(key=lambda step: step[:2])  # stable: else in order of their first nodes
         of = {n: k for k, (_, _, body, _) in enumerate(found) for n in body}
         steps = []
@@ -105,12 +107,15 @@ class _Fuser:
         """1 if n must have a higher level than its operand i, 0 if they may share one."""
         if self.scalar[i]:
             return 0
-        if self.scalar[n] or not (self.can[i] and self.can[n]) or domain(i) != domain(n):
+        if self.domain[i] != self.domain[n]:
             return 1
         if i.op.kind == "reduction" and 0 in i.attrs[0]:
             return 1  # complete only after the loop
-        rows = row_inputs(n)
-        return int(any([n.inputs[k] is i and k not in rows for k in range(len(n.inputs))]))
+        rows = self.rows[n]
+        for k, operand in enumerate(n.inputs):
+            if operand is i and k not in rows:
+                return 1
+        return 0
 
     def sink(self):
         """Move nodes down to their users, where that saves storing them.
@@ -118,79 +123,77 @@ class _Fuser:
         Those fed by leaves and scalars alone may move freely.  Others move if every operand is kept
         anyway: read by another group, a result, or the work of a library call.
         """
-        late = set()
+        level, late = self.level, set()
         for n in self.order:
-            if self.can[n] and not self.scalar[n] and all(
-                    [i in late or i not in self.level or self.scalar[i] for i in n.inputs]):
+            if n in self.rows and all(
+                    [i in late or i not in level or self.scalar[i] for i in n.inputs]):
                 late.add(n)
-        away = {}  # how many users have another level or domain
-        for n in self.order:
-            away[n] = sum([not self.together(n, u) for u in self.users[n]])
+        away = {}  # how many users have another level or domain, where that was asked
         for n in reversed(self.order):
-            if not self.can[n] or self.scalar[n] or n in self.roots or not self.users[n]:
+            if n not in self.rows or n in self.roots or not self.users[n]:
                 continue
-            rises = [(self.level[u] - self.rise(n, u), u) for u in self.users[n]]
-            target = min([level for level, _ in rises])
-            if target <= self.level[n]:
+            target = min([level[u] - self.rise(n, u) for u in self.users[n]])
+            if target <= level[n] or n not in late and not self.gains(n, target, away):
                 continue
-            if n not in late and not (self.spreads(n) and self.kept(n, away) and any(
-                    [level == target and self.level[u] == target for level, u in rises])):
-                continue
-            before = [i for i in n.inputs if i in self.level and self.together(i, n)]
-            self.level[n] = target
-            for i in dict.fromkeys(before):
-                away[i] += 1
-            away[n] = sum([not self.together(n, u) for u in self.users[n]])
+            for i in dict.fromkeys(n.inputs):
+                if i in away and self.together(i, n):
+                    away[i] += 1
+            level[n] = target
+            away.pop(n, None)
 
     def together(self, a, b):
-        return (self.level[a] == self.level[b] and self.can[a] and self.can[b]
-                and domain(a) == domain(b) and self.scalar[a] == self.scalar[b])
+        return self.level[a] == self.level[b] and self.domain[a] == self.domain[b]
 
-    def spreads(self, n):
-        """Whether a node is no smaller than its operands."""
-        return n.op.kind != "reduction" and all(
-            [i.type.ndim <= n.type.ndim for i in n.inputs]) and n.op.kind != "gather"
-
-    def kept(self, n, away):
-        return all([i not in self.level or self.scalar[i] or not self.can[i] or i in self.roots
-                    or away[i] > 0 for i in n.inputs])
+    def gains(self, n, target, away):
+        """Whether it saves something to compute a node at the level `target`: it is no smaller than
+        its operands, they are stored anyway, and it is read there."""
+        if n.op.kind in ("reduction", "gather") or any(
+                [i.type.ndim > n.type.ndim for i in n.inputs]):
+            return False
+        for i in n.inputs:
+            if i in self.rows and i not in self.roots:
+                if i not in away:
+                    away[i] = sum([not self.together(i, u) for u in self.users[i]])
+                if not away[i]:
+                    return False
+        return any([self.level[u] == target and self.rise(n, u) == 0 for u in self.users[n]])
 
     # -- groups to steps
 
     def parts(self, body):
         """The parts of a group that share neither an edge nor an operand they read row by row."""
-        leader = {}
+        inside = {n: k for k, n in enumerate(body)}
+        number, leader = dict(inside), list(range(len(body)))
 
-        def find(x):
-            while leader.setdefault(x, x) is not x:
-                leader[x] = x = leader[leader[x]]
-            return x
+        def find(k):
+            while leader[k] != k:
+                leader[k] = k = leader[leader[k]]
+            return k
 
-        for n in body:
-            rows = row_inputs(n)
-            for k in dict.fromkeys(read_inputs(n)):
-                i = n.inputs[k]
-                if i.type.ndim and i.op is not CONST and k in rows and i.type.shape[0] == domain(n):
-                    leader[find(i)] = find(n)
-        inside, parts = set(body), {}
-        for n in body:
-            for i in n.inputs:
-                if i in inside:
-                    leader[find(i)] = find(n)
-        for n in body:
-            parts.setdefault(find(n), []).append(n)
+        for n, k in inside.items():
+            rows, lead = self.rows[n], self.domain[n]
+            reads = read_inputs(n)
+            for j, i in enumerate(n.inputs):
+                if i not in inside and (i.op is CONST or j not in rows or j not in reads
+                                        or not i.type.ndim or i.type.shape[0] != lead):
+                    continue
+                if i not in number:
+                    number[i] = len(leader)
+                    leader.append(len(leader))
+                leader[find(number[i])] = find(k)
+        parts = {}
+        for n, k in inside.items():
+            parts.setdefault(find(k), []).append(n)
         return list(parts.values())
 
-    def peel(self, body, phase):
+    def peel(self, body):
         """A part as steps: views of what is stored anyway are calls, if others need them."""
         inside, calls, rest = set(body), [], []
         for n in body:
-            called = n.op.kind == "view" and n.inputs[0] not in inside and any(
-                [u not in inside for u in self.users[n]])
-            if called and not self.scalar[n]:
+            if n.op.kind == "view" and n.inputs[0] not in inside and any(
+                    [u not in inside for u in self.users[n]]):
                 calls.append((VIEW, [n], "call"))
                 inside.discard(n)
             else:
                 rest.append(n)
-        return calls + ([(phase, rest, "kernel")] if rest else [])
-
+        return calls + ([(ARRAY, rest, "kernel")] if rest else [])

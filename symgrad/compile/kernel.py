@@ -48,13 +48,13 @@ class Affine:
 class Index:
     """A computed index into an axis of some length (None: surely inside, not checked).
 
-    `node` is the application of `op` it belongs to, for messages; it is not compared.
+    `axis`, `op` and `node`, the application it belongs to, are for messages and not compared.
     """
 
     expr: object
     length: object
-    axis: int = 0
-    op: str = ""
+    axis: int = field(default=0, compare=False)
+    op: str = field(default="", compare=False)
     node: object = field(default=None, compare=False, repr=False)
     dtype = "int64"
 
@@ -338,8 +338,7 @@ def body_key(kernel):
         if kind is Lit:
             return f"{e.key}:{SHORT[e.dtype]}"
         if kind is Index:
-            n = "" if e.length is None else length(e.length)
-            return f"<{spell(e.expr)}|{n}|{e.axis}|{e.op}>"
+            return f"<{spell(e.expr)}|{'' if e.length is None else length(e.length)}>"
         if kind is Axis:
             return letters[e.letter]
         if kind is Affine:

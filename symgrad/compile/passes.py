@@ -123,7 +123,8 @@ def _parse(text):
             (target.add if word[0] == "-" else target.discard)(entry)
         else:
             raise UnknownName(
-                f"passes={text!r}: expected -pass, -pass.rule, +pass, +assumes, exact or none, not {word!r}"
+                f"passes={text!r}: expected -pass, -pass.rule, +pass, +assumes, exact or none, "
+                f"not {word!r}"
             )
     return Selection(frozenset(off), frozenset(rules_off), frozenset(kinds))
 
@@ -141,7 +142,8 @@ class Row:
 
 
 def apply(names, outputs, pool, selection, rows=None, hook=None):
-    """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)`` is called between."""
+    """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
+    is called between."""
     for name in names:
         chosen = BY_NAME[name]
         if chosen.rules is None and chosen.run is None or name not in selection:
@@ -151,11 +153,23 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
         if chosen.rules is not None:
             outputs = rewrite(outputs, selection.rules(chosen), pool, log)
         else:
-            off = {r for r, kind in chosen.kinds.items() if kind not in selection.kinds or (name, r) in selection.rules_off}
+            off = {
+                r
+                for r, kind in chosen.kinds.items()
+                if kind not in selection.kinds or (name, r) in selection.rules_off
+            }
             outputs = chosen.run(outputs, pool, log, off)
         if rows is not None:
-            rows.append(Row(name, time.perf_counter() - start, len(toposort(before)), len(toposort(outputs)),
-                            log.fired, log.refused))
+            rows.append(
+                Row(
+                    name,
+                    time.perf_counter() - start,
+                    len(toposort(before)),
+                    len(toposort(outputs)),
+                    log.fired,
+                    log.refused,
+                )
+            )
         if hook:
             hook(name, before, outputs)
     return outputs

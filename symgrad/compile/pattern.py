@@ -109,7 +109,7 @@ def attempt(rule, node, pool):
     """What the rule makes of a node, in the pool; None if it does not match.  To be called inside
     `weak_numbers`."""
     if rule.apply:
-        return _pooled(rule.apply(node, pool), pool)
+        return _pooled(rule.apply(node, pool), pool, node)
     matchers = _MATCHERS.get(rule)
     if matchers is None:
         matchers = _MATCHERS[rule] = compile_lhs(rule.lhs)
@@ -122,12 +122,14 @@ def attempt(rule, node, pool):
                 return instantiate(rule.rhs, found, pool, node)
             if rule.wants_node:
                 found["node"] = node
-            return _pooled(rule.rhs(**found), pool)
+            return _pooled(rule.rhs(**found), pool, node)
     return None
 
 
-def _pooled(new, pool):
-    return None if new is None else new if new in pool.members else pool.intern([new])[0]
+def _pooled(new, pool, node):
+    if new is None or new in pool.members:
+        return new
+    return pool.intern([new], node.origin)[0]
 
 
 def same_constant(node, value):

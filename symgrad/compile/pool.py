@@ -117,10 +117,13 @@ class Pool:
 
     # -- copying a user's graph in
 
-    def intern(self, outputs):
-        """The pool's own copy of `outputs`; nodes already ours are not walked again."""
+    def intern(self, outputs, origin=None):
+        """The pool's own copy of `outputs`; nodes already ours are not walked again.  `origin`: the place in user
+        code that all of them are to be ascribed to."""
         new = {}
         for n in toposort(outputs, stop=self.members):
+            if origin is not None:
+                n.origin = origin
             new[n] = self._enter(n, [new.get(i, i) for i in n.inputs])
         return [new.get(o, o) for o in outputs]
 

@@ -165,7 +165,8 @@ def _as_in(i):
     i = i if isinstance(i, In) else In(i)
     if not isinstance(i.variable, Node):
         raise ArgumentError(
-            f"function: inputs must be symbolic variables, not {type(i.variable).__name__} {i.variable!r:.40}"
+            "function: inputs must be symbolic variables, not "
+            f"{type(i.variable).__name__} {i.variable!r:.40}"
         )
     return i
 
@@ -189,7 +190,9 @@ def _pairs(what, given):
     pairs = list(given.items()) if hasattr(given, "items") else list(given)
     for p in pairs:
         if not isinstance(p, tuple | list) or len(p) != 2:
-            raise ArgumentError(f"function: {what} must be (variable, expression) pairs or a dict, not {p!r:.60}")
+            raise ArgumentError(
+                f"function: {what} must be (variable, expression) pairs or a dict, not {p!r:.60}"
+            )
     return pairs
 
 
@@ -211,17 +214,32 @@ def _fits(s, value):
             value.data.astype(s.type.dtype), value.data):
         value = cast_node(value, s.type.dtype)
     if value.type.dtype != s.type.dtype:
-        raise DtypeError(origin.report(
-            f"function: the update of {s!r} has dtype {value.type.dtype}, the shared variable {s.type.dtype}",
-            [s, value], origin.caller(),
-            f"cast the update with .astype('{s.type.dtype}'), or look for a float64 constant, array or floatX in it"))
+        raise DtypeError(
+            origin.report(
+                f"function: the update of {s!r} has dtype {value.type.dtype}, "
+                f"the shared variable {s.type.dtype}",
+                [s, value],
+                origin.caller(),
+                f"cast the update with .astype('{s.type.dtype}'), or look for a float64 constant, "
+                "array or floatX in it",
+            )
+        )
     if value.type.ndim != s.type.ndim:
-        raise ShapeError(origin.report(
-            f"function: the update of {s!r} has {value.type.ndim} dimensions, the shared variable {s.type.ndim}",
-            [s, value], origin.caller()))
+        raise ShapeError(
+            origin.report(
+                f"function: the update of {s!r} has {value.type.ndim} dimensions, "
+                f"the shared variable {s.type.ndim}",
+                [s, value],
+                origin.caller(),
+            )
+        )
     for have, want in zip(value.type.shape, s.type.shape, strict=True):
         if isinstance(have, int) and isinstance(want, int) and have != want:
-            raise ShapeError(origin.report(f"function: the update of {s!r} has another shape", [s, value], origin.caller()))
+            raise ShapeError(
+                origin.report(
+                    f"function: the update of {s!r} has another shape", [s, value], origin.caller()
+                )
+            )
     return value
 
 
@@ -234,8 +252,14 @@ def _givens(givens):
         if new.op is CONST and new.type.dtype != old.type.dtype:
             new = cast_node(new, old.type.dtype)
         if new.type.dtype != old.type.dtype or new.type.ndim != old.type.ndim:
-            raise DtypeError(origin.report(f"function: givens replace {old!r} by something of another type", [old, new],
-                                           origin.caller(), f"cast it with T.cast(…, '{old.type.dtype}')"))
+            raise DtypeError(
+                origin.report(
+                    f"function: givens replace {old!r} by something of another type",
+                    [old, new],
+                    origin.caller(),
+                    f"cast it with T.cast(…, '{old.type.dtype}')",
+                )
+            )
         out[old] = new
     return out
 
@@ -247,9 +271,15 @@ def _defaults(outputs, pairs, replace, switched_off):
     off = set(switched_off or ()) | {s for s, _ in pairs}
     found, roots = [], [*outputs, *(v for _, v in pairs)]
     while roots:
-        fresh = [n for n in toposort(roots) if n.op is SHARED and n not in off and n.default_update is not None]
+        fresh = [
+            n
+            for n in toposort(roots)
+            if n.op is SHARED and n not in off and n.default_update is not None
+        ]
         off.update(fresh)
-        new = [(s, _fits(s, rebuild([as_node(s.default_update)], replace, remake)[0])) for s in fresh]
+        new = [
+            (s, _fits(s, rebuild([as_node(s.default_update)], replace, remake)[0])) for s in fresh
+        ]
         found += new
         roots = [v for _, v in new]
     return found

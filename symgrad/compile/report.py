@@ -1,12 +1,16 @@
-"""What the compiler did for one function: passes with times and firings, steps, memory. 
-``print(f.report)``."""
+"""What the compiler did for one function: passes with times and firings, steps, memory.
+
+``print(f.report)`` shows it.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 from symgrad.compile.passes import Row
+from symgrad.graph import metrics
 
 
 @dataclass
@@ -28,6 +32,11 @@ class Report:
         """How often each rule fired, as ``{'pass.rule': count}``."""
         return {f"{row.name}.{rule}": n for row in self.rows for rule, n in row.fired.items()}
 
+    @property
+    def measures(self):
+        """Depth, width and longest path of the rewritten graph (`symgrad.graph.Metrics`)."""
+        return metrics(list(self.plan.roots))
+
     def __str__(self):
         lines = [
             f"{self.name or 'function'}: compiled for {self.backend} in {self.total * 1e3:.1f} ms"
@@ -40,8 +49,13 @@ class Report:
             lines.append(f"  {r.name:14} {r.seconds * 1e3:7.2f} {nodes:>12}  {fired}{refused}")
         if self.plan is not None:
             kernels = sum(s.kind == "kernel" for s in self.plan.steps)
+            buffers = len(self.memory.slots) if self.memory else 0
             lines.append(
                 f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
-                f"{len(self.plan.nodes)} nodes, {len(self.memory.slots) if self.memory else 0} buffers"
+                f"{len(self.plan.nodes)} nodes, {buffers} buffers"
             )
+            found = self.measures
+            path = shorten(" ".join([n.op.name for n in found.path]), 76, placeholder=" …")
+            lines.append(f"  graph: {found}")
+            lines.append(f"  longest path: {path}")
         return "\n".join(lines)

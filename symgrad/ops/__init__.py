@@ -7,6 +7,7 @@ from symgrad import node
 from symgrad.op import Op, explained
 from symgrad.ops import (
     axes,
+    blas,
     control,
     cumulative,
     index,
@@ -28,7 +29,7 @@ from symgrad.ops import (
 )
 
 MODULES = (logic, math, trig, lengths, shape, axes, source, join, cumulative, reduce, stats, index,
-           keys, scatter, select, linalg, nn, control, rows)
+           keys, scatter, select, linalg, blas, nn, control, rows)
 
 
 def collect(*modules):

@@ -35,7 +35,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.errors import ArgumentError, DtypeError, NoDerivative, ShapeError
-from symgrad.families import elementwise, record
+from symgrad.families import elementwise, ordered, record
 from symgrad.node import TABLE, Node
 from symgrad.op import cast_node
 from symgrad.types import Type, promote
@@ -104,7 +104,7 @@ def _bounds(types, lower_bound, upper_bound):
     return low, high
 
 
-@elementwise(scalar=identity, tidy=_bounds,
+@elementwise(scalar=identity, tidy=_bounds, dtype=ordered,
              samples=lambda rng: [((rng.normal(size=3),), {"lower_bound": -9, "upper_bound": 9})])
 def grad_clip(x, *, lower_bound, upper_bound):
     """x, but the gradient that flows back through it is clipped, element by element.

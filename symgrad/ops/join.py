@@ -220,7 +220,7 @@ def tile(x, reps, ndim=None):
 
     >>> T.tile([[1, 2]], (2, 2)).eval()
     array([[1, 2, 1, 2],
-           [1, 2, 1, 2]], dtype=int8)
+           [1, 2, 1, 2]])
     """
     x, reps = as_node(x), scalars(reps)
     width = max(x.type.ndim, len(reps), ndim or 0)
@@ -253,7 +253,7 @@ def repeat(x, repeats, axis=None):
     `repeats` is an integer, or an integer vector with one for each; both may be symbolic.
 
     >>> T.repeat([1, 2], 2).eval(), T.repeat([1, 2], [1, 3]).eval()
-    (array([1, 1, 2, 2], dtype=int8), array([1, 2, 2, 2], dtype=int8))
+    (array([1, 1, 2, 2]), array([1, 2, 2, 2]))
     """
     x, repeats = as_node(x), as_node(repeats)
     x, axis = (flatten(x), 0) if axis is None else (x, plain_axis(axis, x.type.ndim))
@@ -279,7 +279,7 @@ def roll(x, shift, axis=None):
     shifts, or one.  `shift` may be symbolic.
 
     >>> T.roll([1, 2, 3, 4], 1).eval()
-    array([4, 1, 2, 3], dtype=int8)
+    array([4, 1, 2, 3])
     """
     x = as_node(x)
     if axis is None:
@@ -299,7 +299,7 @@ def flip(x, axis=None):
 
     >>> T.flip([[1, 2], [3, 4]], axis=1).eval()
     array([[2, 1],
-           [4, 3]], dtype=int8)
+           [4, 3]])
     """
     x = as_node(x)
     axes = plain_axes(axis, x.type.ndim)

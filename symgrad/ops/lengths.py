@@ -103,6 +103,12 @@ def lengths(x):
             for k, d in enumerate(x.type.shape)]
 
 
+def read_lengths(x):
+    """The lengths of x as they are read from it, known or not: what is made of them depends on x,
+    so that x still counts as used."""
+    return [length.of(x, axis=k) for k in range(x.type.ndim)]
+
+
 def product(nodes):
     """The product of int64 scalars, as one; known factors are multiplied at once."""
     values = [known(n) for n in nodes]
@@ -181,15 +187,13 @@ def shape(x):
     (length:i64[], alloc:f64[?,?])
     """
     x = as_node(x)
-    return make_vector.of(*[length.of(x, axis=k) for k in range(x.type.ndim)])
+    return make_vector.of(*read_lengths(x))
 
 
 def size(x):
     """The number of elements of x, an int64 scalar (``np.size``); also ``x.size``."""
     x = as_node(x)
-    if not x.type.ndim:
-        return constant(1, dtype="int64")
-    return reduce(operator.mul, [length.of(x, axis=k) for k in range(x.type.ndim)])
+    return reduce(operator.mul, read_lengths(x)) if x.type.ndim else constant(1, dtype="int64")
 
 
 def get_vector_length(v):

@@ -6,7 +6,7 @@ import numpy as np
 
 from symgrad import scalars
 from symgrad.domains import anything, integer, real, truth
-from symgrad.errors import DtypeError, SymgradError
+from symgrad.errors import DtypeError
 from symgrad.families import (
     casting,
     comparing,
@@ -19,8 +19,7 @@ from symgrad.families import (
     upcast,
 )
 from symgrad.node import TABLE, as_node
-from symgrad.op import as_nodes, cast_node, explain, weak_numbers
-from symgrad.origin import caller
+from symgrad.op import as_nodes, cast_node, weak_numbers
 from symgrad.types import is_complex, is_float, named_dtype
 
 # -- comparisons: no slopes are needed, a bool has none
@@ -208,7 +207,7 @@ def switch(condition, x, y):
 
 
 @elementwise(scalar=lambda s, x: s.max(x, 0), slopes=lambda x, out: (gt(x, 0),), dtype=counting,
-             domain=real(-3, 3, avoid=(0.0,)), idempotent=True, monotone=1)
+             domain=real(-3, 3, avoid=(0.0,)), idempotent=True, monotone=1, nonnegative=True)
 def relu(x):
     """x where it is positive, else 0, or alpha x if `alpha` (a number or a tensor) is given.
 
@@ -344,11 +343,7 @@ def cast(x, *, dtype):
 
 @cast.public
 def _(x, dtype):
-    x = as_node(x)
-    try:
-        return cast_node(x, named_dtype(dtype))
-    except SymgradError as error:
-        raise explain(error, cast, [x], caller()) from None
+    return cast_node(as_node(x), named_dtype(dtype))
 
 
 @elementwise(scalar=lambda s, x: x, slopes=lambda x, out: (1,))

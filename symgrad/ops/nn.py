@@ -37,7 +37,8 @@ def _same_type(types, axis):
 # -- softmax
 
 
-@composite(dtype=real_floating, infer=_same_type, tidy=axis_attr, domain=real(-30, 30))
+@composite(dtype=real_floating, infer=_same_type, tidy=axis_attr, domain=real(-30, 30),
+           facts={"nonnegative": True})
 def softmax(x, *, axis=-1):
     """exp(x), scaled to sum to one along an axis (or several; None: all).
 
@@ -109,8 +110,9 @@ def categorical_crossentropy(coding_dist, true_dist):
 
 
 def _labelled(output, target):
-    """Both as nodes; labels that are integers or bools in the dtype of the output."""
-    output, target = floating_node(output), as_node(target)
+    """Both as nodes; labels that are integers, bools or numbers in the dtype of the output."""
+    output = floating_node(output)
+    target = as_node(target, weak_for=output.dtype)
     return output, cast_node(target, output.dtype) if is_discrete(target.dtype) else target
 
 
@@ -164,7 +166,7 @@ def elu(x, alpha):
 @elu.public
 def _(x, alpha=1):
     with weak_numbers():
-        return elu.of(x, alpha)
+        return elu.of(floating_node(x), alpha)
 
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717

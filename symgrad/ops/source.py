@@ -11,7 +11,16 @@ from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.families import composite, define
 from symgrad.node import CONST, TABLE, as_node, constant
 from symgrad.op import as_nodes, cast_node
-from symgrad.ops.lengths import arguments, integers, known, length, lengths, scalars, static_length
+from symgrad.ops.lengths import (
+    arguments,
+    integers,
+    known,
+    length,
+    lengths,
+    read_lengths,
+    scalars,
+    static_length,
+)
 from symgrad.ops.logic import eq, ge, gt, lt, where
 from symgrad.ops.shape import stretched, unsqueeze
 from symgrad.types import Type, is_complex, is_float, kind_of, named_dtype, promote
@@ -88,7 +97,7 @@ def full_like(a, fill_value, dtype=None):
     """
     a = as_node(a)
     value = cast_node(as_node(fill_value), named_dtype(dtype or a.type.dtype))
-    return alloc.of(value, *lengths(a)) if a.type.ndim or value.type.ndim else value
+    return alloc.of(value, *read_lengths(a)) if a.type.ndim or value.type.ndim else value
 
 
 def zeros_like(a, dtype=None, opt=False):
@@ -109,7 +118,7 @@ def ones_like(a, dtype=None, opt=False):
 
 def fill(a, b):
     """b, stretched to the shape of `a` (Theano); only the shape of `a` is used."""
-    return alloc.of(b, *lengths(as_node(a)))
+    return alloc.of(b, *read_lengths(as_node(a)))
 
 
 # -- ranges
@@ -241,7 +250,7 @@ def identity_like(x, dtype=None):
     x = as_node(x)
     if x.type.ndim != 2:
         raise ShapeError(f"takes a matrix, not {x.type!r}")
-    return eye(*lengths(x), dtype=dtype or x.type.dtype)
+    return eye(*read_lengths(x), dtype=dtype or x.type.dtype)
 
 
 def tri(n, m=None, k=0, dtype=None):
@@ -274,7 +283,7 @@ def tril(x, k):
 
     >>> T.tril([[1, 2], [3, 4]]).eval()
     array([[1, 0],
-           [3, 4]], dtype=int8)
+           [3, 4]])
     """
     return _triangle(x, k, lt)
 
@@ -292,7 +301,7 @@ def triu(x, k):
 
     >>> T.triu([[1, 2], [3, 4]], k=1).eval()
     array([[0, 2],
-           [0, 0]], dtype=int8)
+           [0, 0]])
     """
     return _triangle(x, k, gt)
 

@@ -151,7 +151,7 @@ def logsumexp(x, *, axis=None):
     It is -inf where all elements are, with gradient 0; inf where one is.
 
     >>> T.logsumexp([1000.0, 1000.0]).eval()
-    array(1000.6931, dtype=float32)
+    array(1000.6932, dtype=float32)
     """
     top = max_.of(x, axis=axis)
     top = where(isinf(top), 0, top)

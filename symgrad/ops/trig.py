@@ -64,7 +64,8 @@ def sinh(x):
     return np.sinh(x)
 
 
-@elementwise(scalar="cosh", slopes=lambda x, out: (sinh(x),), dtype=floating, even=True)
+@elementwise(scalar="cosh", slopes=lambda x, out: (sinh(x),), dtype=floating, even=True,
+             nonnegative=True)
 def cosh(x):
     """The hyperbolic cosine (``np.cosh``)."""
     return np.cosh(x)

@@ -33,6 +33,7 @@ SIZES = (12.5, 10.5, 10.5)  # of the lines of text in a box
 LETTER = 0.6  # mean width of a letter, of its size
 LONGEST = 40  # letters in a box
 MARGIN, TOP, GAP = 24.0, 64.0, 44.0
+LEAN = 16.0  # how far a line may stray while it passes a row: it must not touch the boxes beside it
 WIDEST_PNG = 12_000  # pixels; larger pictures are scaled down
 
 
@@ -91,7 +92,7 @@ class Box:
 
 @dataclass
 class Picture:
-    """Boxes, and lines as sequences of points that bend smoothly and end in an arrow."""
+    """Boxes, and lines that bend smoothly and end in an arrow: sequences of (x, y, dx / dy)."""
 
     title: str
     boxes: list
@@ -123,7 +124,7 @@ class Picture:
         shift = (width - places.width) / 2
         for box, x, row in zip(boxes, places.x, places.row, strict=True):
             box.x, box.y = x + shift, middles[row]
-        lines = _lines(boxes, edges, places.bends, middles, shift)
+        lines = _lines(boxes, edges, places.bends, middles, rows, shift)
         return cls(title, boxes, lines, width, y - GAP + MARGIN)
 
 
@@ -183,8 +184,8 @@ def _box(graph, v, numbers):
     )  # fmt: skip
 
 
-def _lines(boxes, edges, bends, middles, shift):
-    """For each edge its points; where it enters a box, it keeps apart from the others."""
+def _lines(boxes, edges, bends, middles, heights, shift):
+    """For each edge its line; where lines enter a box, they keep apart."""
     arriving = [[] for _ in boxes]
     for u, v in edges:
         bend = bends[u, v]
@@ -193,14 +194,17 @@ def _lines(boxes, edges, bends, middles, shift):
     for v, comes in enumerate(arriving):
         box, room = boxes[v], boxes[v].width * 0.6
         for k, (_, u) in enumerate(comes if box.ordered else sorted(comes)):
-            port = box.x + room * ((k + 0.5) / len(comes) - 0.5)
-            lines.append(
-                [
-                    (boxes[u].x, boxes[u].y + boxes[u].height / 2),
-                    *[(x + shift, middles[row]) for x, row in bends[u, v]],
-                    (port, box.y - box.height / 2),
-                ]
-            )
+            start = boxes[u].x, boxes[u].y + boxes[u].height / 2
+            end = box.x + room * ((k + 0.5) / len(comes) - 0.5), box.y - box.height / 2
+            around = [start, *[(x + shift, middles[row]) for x, row in bends[u, v]], end]
+            line = [(*start, 0.0)]
+            for j, (x, row) in enumerate(bends[u, v], 1):
+                (ax, ay), (bx, by) = around[j - 1], around[j + 1]
+                half = heights[row] / 2
+                lean = max(-LEAN, min(LEAN, half * (bx - ax) / (by - ay)))
+                line.append((x + shift - lean, middles[row] - half, lean / half))
+                line.append((x + shift + lean, middles[row] + half, lean / half))
+            lines.append([*line, (*end, 0.0)])
     return lines
 
 
@@ -219,18 +223,10 @@ def _swatches(boxes):
 
 
 def _curve(points):
-    """Control points of a smooth line that leaves and enters boxes vertically."""
-    slopes = [0.0]
-    for (ax, ay), (bx, by) in zip(points[:-2], points[2:], strict=True):
-        slopes.append(max(-0.4, min(0.4, (bx - ax) / (by - ay))))  # clear of the boxes beside
-    slopes.append(0.0)
-    ends = zip(points, slopes, strict=True)
-    a = next(ends)
-    for b in ends:
-        ((ax, ay), leaves), ((bx, by), enters) = a, b
-        reach = 0.42 * (by - ay)
+    """The control points of a line, three for each of its parts."""
+    for (ax, ay, leaves), (bx, by, enters) in zip(points[:-1], points[1:], strict=True):
+        reach = 0.45 * (by - ay)
         yield (ax + leaves * reach, ay + reach), (bx - enters * reach, by - reach), (bx, by)
-        a = b
 
 
 # -- SVG
@@ -333,10 +329,10 @@ def to_png(picture, path):
     codes = paths.Path
     curves, heads = [], []
     for line in picture.lines:
-        corners = [line[0], *[p for three in _curve(line) for p in three]]
+        corners = [line[0][:2], *[p for three in _curve(line) for p in three]]
         kinds = [codes.MOVETO] + [codes.CURVE4] * (len(corners) - 1)
         curves.append(paths.Path(corners, kinds))
-        x, y = line[-1]
+        x, y, _ = line[-1]
         heads.append([(x - 3.2, y - 8), (x + 3.2, y - 8), (x, y)])
     for box in picture.boxes:
         radius = box.height / 2 if box.leaf else 6

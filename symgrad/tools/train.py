@@ -114,7 +114,8 @@ def train(model, data, settings, say=print, progress=None):
                 say(f"epoch {epoch + 1}, minibatch {batch + 1}/{n_batches}: validation error "
                     f"{percent(loss)}, test error of the best model {percent(result.test)}")
                 if progress:
-                    progress(iteration + 1, stopping.patience + 1)
+                    in_sight = min(stopping.patience + 1, settings.epochs * n_batches)
+                    progress(iteration + 1, in_sight)
             if stopping.patience <= iteration:
                 break
     except KeyboardInterrupt:

@@ -9,9 +9,8 @@ from differences import check_derivatives
 from hypothesis import given, settings
 
 import symgrad.tensor as T
-from symgrad.errors import DtypeError, IndexingError, ShapeError
+from symgrad.errors import IndexingError, ShapeError
 from symgrad.node import leaves
-from symgrad.types import Type
 
 N, D = None, Ellipsis
 X = np.random.default_rng(0).normal(size=(4, 5, 3))
@@ -23,7 +22,8 @@ KEYS = [
     (slice(-3, -1), slice(10, -10, -3)), (slice(2, 3), D, slice(-1, N)), (slice(0), 1),
     (slice(1, 2, 7), slice(-100, 100)), (D, slice(0, 2)), [slice(N), slice(0, 2)], [0, D], [N, 0],
     ROWS, (ROWS,), (slice(N), ROWS), (ROWS, slice(N), [0, 1, 2, 0]), [], [[0, 1], [1, 3]],
-    (0, slice(N), [0, 1]), ([0, 1], slice(N), 0), (0, [0, 1]), (slice(N), 0, [0, 1]), (D, 0, [0, 1]),
+    (0, slice(N), [0, 1]), ([0, 1], slice(N), 0), (0, [0, 1]), (slice(N), 0, [0, 1]),
+    (D, 0, [0, 1]), (slice(N), 0, D, [0, 1]), (0, D, [0, 1, 2]), (0, 1, D, [0, 1]),
     (ROWS, N, [0, 1, 2, 0]), (ROWS, N, slice(N), [0, 1, 2, 0]), (N, ROWS, [0, 1, 2, 0]),
     (0, N, [0, 1]), (slice(0, 2), 1, N, [0, 1]), (1, slice(N), N, 2), (N, slice(N), ROWS),
     (slice(1, 3), [0, -1], [[1], [0]]), ([[1], [0]], [0, -1, 2], 0), (slice(1, 2), N, [[0, 1]]),
@@ -31,7 +31,7 @@ KEYS = [
     X > 0, ROW_MASK, (ROW_MASK, slice(N), 1), X[:, :, 0] > 0, (X[:, :, 0] > 0, 0), (D, X[0, 0] > 0),
     (slice(N), [True, False, True, False, True]), (ROW_MASK, [0, 1, 2]), (X > 9,), ([False] * 4, 1),
     (ROW_MASK, N, 0), (slice(N, N, 2), X[0] > 0),
-]  # fmt: skip
+]
 
 
 def numpy_key(key):
@@ -87,7 +87,7 @@ def slices(n):
 
 @st.composite
 def shapes_and_keys(draw):
-    """A shape and any key for it; index arrays broadcast together, masks come without other arrays."""
+    """A shape and a key for it; index arrays broadcast together, a mask comes without others."""
     shape = tuple(draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
     block = tuple(draw(st.lists(st.integers(1, 3), max_size=2)))
     items, axis, dots = [], 0, draw(st.integers(0, 2 * len(shape)))
@@ -161,7 +161,7 @@ def test_symbolic_parts():
         (lambda: x[x > 7], a[a > 7]), (lambda: x[i * 2:, v], a[2:, [3, 0]]),
         (lambda: x[[i, j]], a[[1, 3]]), (lambda: x[T.constant(2)], a[2]),
         (lambda: x[v - 1, N, i], a[[2, -1], N, 1]),
-    ]:  # fmt: skip
+    ]:
         used = {k: w for k, w in at.items() if k in leaves([build()])}
         np.testing.assert_array_equal(build().eval(used), wanted)
 
@@ -180,7 +180,8 @@ def test_lengths_are_known():
 def test_one_spelling():
     x, y = T.tensor("float32", (5,)), T.vector()
     for a, b in [(x[-1], x[4]), (x[1:], x[1:5:1]), (x[-2:9], x[3:]), (x[3:1], x[0:0]),
-                 (x[::2], x[0:5:2]), (x[4::-1], x[::-1]), (x[2:3:5], x[2:3]), (x[::-4], x[4:None:-4]),
+                 (x[::2], x[0:5:2]), (x[4::-1], x[::-1]), (x[2:3:5], x[2:3]),
+                 (x[::-4], x[4:None:-4]),
                  (y[0:], y[:]), (y[0:3:1], y[:3]), (y[-1::-1], y[::-1])]:
         assert a.attrs == b.attrs
 
@@ -217,9 +218,10 @@ def test_shape_vectors():
     (lambda x: x[::0], "step cannot be zero"),
     (lambda x: x[:1.5], "1.5 is no index"),
     (lambda x: x[:T.ivector()], "bound must be an integer scalar"),
-    (lambda x: x[[True, False]], "a boolean mask of length 2 (its axis 0) cannot index an axis of length 4"),
+    (lambda x: x[[True, False]],
+     "a boolean mask of length 2 (its axis 0) cannot index an axis of length 4"),
     (lambda x: x[[0, 1], [0, 1, 2]], "differ"),
-])  # fmt: skip
+])
 def test_errors_when_built(build, says):
     x = T.tensor("float64", (4, 5, 3), "x")
     with pytest.raises((IndexingError, ShapeError), match=re.escape(says)) as caught:
@@ -238,196 +240,18 @@ def test_errors_when_run():
         (lambda: x[v > 0], {v: [1, 0]}, "a boolean mask of length 2 (its axis 0) cannot index an "
                                         "axis of length 5"),
         (lambda: x[v, v[:1]], {v: [0, 1]}, "lengths differ"),
-        (lambda: T.set_subtensor(x[v], 1), {v: [9]}, "index 9 is out of range for axis 0 of length 5"),
-        (lambda: T.set_subtensor(x[1:], x), {}, "a value of shape (5, 3) is to be stored in a part of "
-                                                "shape (4, 3)"),
+        (lambda: T.set_subtensor(x[v], 1), {v: [9]}, "index 9 is out of range for axis 0"),
+        (lambda: T.set_subtensor(x[1:], x), {},
+         "a value of shape (5, 3) is to be stored in a part of shape (4, 3)"),
         (lambda: T.inc_subtensor(x[i:, 0], v), {i: 1, v: [1]}, "a value of shape (1,)"),
-        (lambda: T.pick(x, v), {v: [0, 3]}, "pick: index 3 is out of range for an axis of length 3"),
+        (lambda: T.pick(x, v), {v: [0, 3]},
+         "pick: index 3 is out of range for an axis of length 3"),
         (lambda: T.pick(x, v), {v: [0] * 6}, "pick: 6 indices for 5 rows"),
-        (lambda: T.to_one_hot(v, 3), {v: [5]}, "place: index 5 is out of range for an axis of length 3"),
-    ]:  # fmt: skip
+        (lambda: T.to_one_hot(v, 3), {v: [5]},
+         "place: index 5 is out of range for an axis of length 3"),
+    ]:
         y = build()
         used = {k: w for k, w in {x: a, **at}.items() if k in leaves([y])}
         with pytest.raises((IndexingError, ShapeError), match=re.escape(says)) as caught:
             y.eval(used)
         assert "test_index.py" in str(caught.value)
-
-
-# -- writing
-
-
-def test_set_and_inc_peel_what_stands_around():
-    x = T.dmatrix()
-    a = np.arange(12.0).reshape(3, 4)
-    wanted = a.copy()
-    wanted[:, 1:3] = [[1, 2], [3, 4], [5, 6]]
-    y = np.array([[1.0, 3, 5], [2, 4, 6]])
-    for target, value in [(x[:, 1:3].T, y), (x[:, 1:3].dimshuffle(1, "x", 0), y[:, N]),
-                          (x[:, 1:3].flatten(), y.T.ravel()), (x[:, N, [1, 2]], y.T[:, N])]:
-        np.testing.assert_array_equal(T.set_subtensor(target, value).eval({x: a}), wanted)
-    z = x[1:]
-    np.testing.assert_array_equal(T.inc_subtensor(z[0], 1).eval({x: a}), a[1:] + [[1], [0]])
-
-
-def test_values_broadcast():
-    x, row, v = T.dmatrix(), T.drow(), T.dvector()
-    a = np.zeros((3, 4))
-    at = {row: [[1.0, 2, 3, 4]], v: [1.0, 2, 3, 4]}
-    for build in [lambda: T.set_subtensor(x[1:], row), lambda: T.set_subtensor(x[1:], v),
-                  lambda: T.inc_subtensor(x[[1, 2]], v), lambda: T.inc_subtensor(x[1:], row[N])]:
-        y = build()
-        found = y.eval({x: a} | {k: w for k, w in at.items() if k in leaves([y])})
-        np.testing.assert_array_equal(found, [[0] * 4, [1, 2, 3, 4], [1, 2, 3, 4]])
-    check_derivatives(lambda x, r: T.set_subtensor((x ** 2)[1:], r ** 2), X[0], X[:1, 0])
-    check_derivatives(lambda x, r: T.inc_subtensor((x ** 2)[[0, 0, 1]], r ** 2), X[0], X[:1, 0])
-
-
-def test_repeats_add_and_the_last_wins():
-    x, y, i = T.dvector(), T.dvector(), T.lvector()
-    at = {x: np.zeros(4), y: [1.0, 2, 3, 4], i: [1, 1, -3, 0]}
-    np.testing.assert_array_equal(T.inc_subtensor(x[i], y).eval(at), [4, 6, 0, 0])
-    np.testing.assert_array_equal(T.set_subtensor(x[i], y).eval(at), [4, 3, 0, 0])
-    for index in ([1, 1, -3, 0], [3, 2, 1, 0], [3, 2, -3, 1]):
-        check_derivatives(lambda x, y, i: T.set_subtensor((x ** 2)[i], y ** 2), X[0, 0, :1].repeat(4),
-                          X[:, 0, 0], fixed=(index,))
-        check_derivatives(lambda x, y, i=index: T.set_subtensor((x ** 2)[i], y ** 2), X[:, 1, 1],
-                          X[:, 0, 0])
-        check_derivatives(lambda x, y, i: T.set_subtensor((x ** 2)[i], y ** 2), X[:, 1, 1],
-                          np.asarray(0.7), fixed=(index,))
-
-
-def test_dtypes_of_values():
-    x, k = T.fvector("x"), T.ivector("k")
-    assert T.set_subtensor(x[0], 0.1).dtype == "float32"
-    assert T.set_subtensor(x[:2], T.bvector()).dtype == "float32"
-    with pytest.raises(DtypeError, match="cannot store float64 in float32 without loss") as caught:
-        T.set_subtensor(x[0], T.dscalar("y"))
-    assert "y.astype('float32')" in str(caught.value)
-    with pytest.raises(DtypeError, match="cannot store float"):
-        T.inc_subtensor(k[1:], 0.5)
-
-
-def test_first_argument_must_be_a_part():
-    x = T.dvector("x")
-    for bad in (x, x + 1, x.reshape((2, 2)), x.dimshuffle("x", 0)):
-        with pytest.raises(IndexingError, match="set_subtensor.*result of indexing") as caught:
-            T.set_subtensor(bad, 1)
-        assert "x[...]" in str(caught.value)
-    np.testing.assert_array_equal(T.set_subtensor(x[...], 1).eval({x: [1.0, 2.0]}), [1, 1])
-    with pytest.raises(ShapeError, match="more axes than the part"):
-        T.set_subtensor(x[1:], T.dmatrix())
-    with pytest.raises(ShapeError, match="does not fit"):
-        T.set_subtensor(T.tensor("float64", (4,))[1:], np.zeros(2))
-
-
-def test_the_original_stays():
-    x, a = T.dmatrix(), np.zeros((2, 2))
-    T.inc_subtensor(x[0], 1).eval({x: a})
-    assert not a.any()
-
-
-# -- pick, place, and functions made of indexing
-
-
-def test_pick_and_place():
-    x, y = T.dmatrix(), T.ivector()
-    labels = np.array([2, -1, 0], "int32")
-    picked = T.pick(x, y)
-    np.testing.assert_array_equal(picked.eval({x: X[0], y: labels}), X[0][np.arange(3), labels])
-    check_derivatives(lambda x, y: T.pick(x ** 2, y), X[0], fixed=(labels,))
-    check_derivatives(lambda x, y: (x ** 2)[T.arange(y.shape[0]), y], X[0], fixed=(labels,))
-    check_derivatives(lambda g, y: T.place(g ** 2, y, 5, 3), X[0, :3, 0], fixed=(labels,))
-    assert T.place(T.fvector(), y, x.shape[0], 10).type == Type("float32", (None, 10))
-    with pytest.raises(ShapeError, match="a matrix and a vector"):
-        T.pick(y, y)
-    with pytest.raises(DtypeError, match="an index must be an integer, not f64"):
-        T.pick(x, x)
-
-
-def check_function(build, wanted, *arrays):
-    xs = [as_input(np.asarray(a), False) for a in arrays]
-    y = build(*xs)
-    found = y.eval(dict(zip(xs, arrays, strict=True)))
-    check_type(y, found)
-    np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_array_equal(build(*[T.constant(a) for a in arrays]).eval(), wanted)
-
-
-@pytest.mark.parametrize("mode, low, high", [("raise", -4, 4), ("wrap", -9, 9), ("clip", -9, 9)])
-@pytest.mark.parametrize("axis", [None, 0, 1, -1])
-def test_take(mode, low, high, axis):
-    k = np.random.default_rng(2).integers(max(low, -3) if mode == "raise" else low,
-                                          min(high, 3) if mode == "raise" else high, (2, 3))
-    check_function(lambda x, k: T.take(x, k, axis=axis, mode=mode), np.take(X, k, axis, mode=mode), X, k)
-
-
-def test_take_refuses():
-    with pytest.raises(TypeError, match="mode must be 'raise', 'wrap' or 'clip', not 'x'"):
-        T.take(T.vector(), 0, mode="x")
-    assert T.matrix().take([0, 1], axis=1).type.shape == (None, 2)
-
-
-def test_nonzero():
-    a = X > 0.3
-    x = T.tensor("bool", (N, N, N))
-    for found, wanted in zip(x.nonzero(), a.nonzero(), strict=True):
-        np.testing.assert_array_equal(found.eval({x: a}), wanted)
-    check_function(lambda x: T.nonzero(x, return_matrix=True), np.array(a.nonzero()), a)
-    check_function(T.flatnonzero, np.flatnonzero(a), a)
-    check_function(T.nonzero_values, X[X != 0], X)
-    check_function(T.flatnonzero, [0], np.float32(3))
-    with pytest.raises(ShapeError, match="nonzero: a scalar has no axes"):
-        T.nonzero(T.scalar())
-
-
-def test_compress():
-    c = np.array([0, 1, 1, 0])
-    check_function(lambda c, x: T.compress(c, x, axis=0), np.compress(c, X, axis=0), c, X)
-    check_function(lambda c, x: T.compress(c, x), np.compress(c, X), c, X)
-    with pytest.raises(ShapeError, match="the condition must be a vector"):
-        T.compress(T.matrix(), T.matrix())
-
-
-def test_choose():
-    a, c = np.array([[0, 1, 2], [2, 0, 1]]), np.arange(18).reshape(3, 2, 3)
-    check_function(T.choose, np.choose(a, c), a, c)
-    check_function(T.choose, np.choose(a[0], c), a[0], c)
-    check_function(T.choose, np.choose(a, c[:, 0, 0]), a, c[:, 0, 0])
-    check_function(lambda a, c: T.choose(a * 5 - 4, c, mode="wrap"), np.choose(a * 5 - 4, c, mode="wrap"), a, c)
-    check_function(lambda a, c: T.choose(a * 5 - 4, c, mode="clip"), np.choose(a * 5 - 4, c, mode="clip"), a, c)
-    found = T.choose(T.constant(a), [T.constant(c[0]), 7, T.constant(c[2, :1])])
-    np.testing.assert_array_equal(found.eval(), np.choose(a, [c[0], 7, c[2, :1]]))
-    check_derivatives(lambda x: T.choose([[0, 1]], [x ** 2, x]), X[0, :2, :2])
-
-
-@pytest.mark.parametrize("offset", [0, 1, -2, 9, -9])
-def test_diagonals(offset):
-    check_function(lambda x: T.diagonal(x, offset), X.diagonal(offset), X)
-    check_function(lambda x: T.diagonal(x, offset, -1, 0), X.diagonal(offset, -1, 0), X)
-    check_function(lambda x: T.diag(x, offset), np.diag(X[0], offset), X[0])
-    check_function(lambda x: T.diag(x, offset), np.diag(X[0, 0], offset), X[0, 0])
-    np.testing.assert_allclose(T.trace(T.constant(X), offset).eval(), np.trace(X, offset))
-    check_derivatives(lambda x: T.diagonal(x ** 2, offset), X)
-    check_derivatives(lambda x: T.diag(x ** 2, offset), X[0, 0])
-
-
-def test_diagonals_refuse():
-    n = T.Dim("n")
-    assert T.tensor("float64", (n, n)).diagonal().type.shape == (n,)
-    assert T.tensor("float64", (4, 2)).diagonal(-1).type.shape == (2,)
-    for bad, says in [(lambda: T.diagonal(T.vector()), "two dimensions or more"),
-                      (lambda: T.diagonal(T.matrix(), 0, 1, -1), "axis1 and axis2 are both 1"),
-                      (lambda: T.diagonal(T.matrix(), axis1=2), "axis1 2 is out of range"),
-                      (lambda: T.diag(T.tensor3()), "a vector or a matrix")]:
-        with pytest.raises(ShapeError, match=says):
-            bad()
-
-
-def test_one_hot():
-    y = T.bvector()
-    found = T.to_one_hot(y, 4)
-    assert found.dtype == "float64" and found.type.shape == (None, 4)
-    np.testing.assert_array_equal(found.eval({y: [3, 0]}), np.eye(4)[[3, 0]])
-    assert T.to_one_hot(y, T.lscalar(), dtype="int32").dtype == "int32"
-    with pytest.raises(ShapeError, match="a vector of integers"):
-        T.to_one_hot(T.dvector(), 3)

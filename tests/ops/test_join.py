@@ -32,8 +32,8 @@ def test_dtypes_and_types_of_join():
 
 def test_wrong_join():
     x, y = T.tensor("float64", (2, 3), "x"), T.tensor("float64", (2, 4), "y")
-    with pytest.raises(ShapeError, match=r"(?s)join: f64\[2,3\] and f64\[2,4\] differ along axis 1; "
-                                         "only axis 0 may differ.*test_join.py"):
+    with pytest.raises(ShapeError, match=r"(?s)join: f64\[2,3\] and f64\[2,4\] differ along axis "
+                                         "1; only axis 0 may differ.*test_join.py"):
         T.concatenate([x, y])
     with pytest.raises(ShapeError, match="different numbers of dimensions"):
         T.concatenate([x, T.vector()])

@@ -30,9 +30,10 @@ def check(build, wanted, *arrays, derivatives=True):
         check_derivatives(build, *arrays)
 
 
-DOTS = [((), ()), ((), (3,)), ((2, 3), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)),
+DOTS = [((), ()), ((), (3,)), ((2, 3), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)),
+        ((2, 3), (3, 4)),
         ((5, 2, 3), (3,)), ((5, 2, 3), (3, 4)), ((3,), (5, 3, 4)), ((2, 3), (5, 3, 4)),
-        ((2, 2, 3), (5, 3, 4)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((1, 3), (3, 1))]  # fmt: skip
+        ((2, 2, 3), (5, 3, 4)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((1, 3), (3, 1))]
 
 
 @pytest.mark.parametrize("left, right", DOTS)
@@ -42,7 +43,8 @@ def test_dot(left, right):
 
 
 @pytest.mark.parametrize("left, right", [(a, b) for a, b in DOTS if a and b and a != (2, 2, 3)] + [
-    ((5, 2, 3), (5, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((2, 3), (6, 5, 3, 4)), ((6, 1, 2, 3), (5, 3, 4)),
+    ((5, 2, 3), (5, 3, 4)), ((1, 2, 3), (5, 3, 4)), ((2, 3), (6, 5, 3, 4)),
+    ((6, 1, 2, 3), (5, 3, 4)),
     ((6, 5, 2, 3), (6, 5, 3, 4)), ((6, 1, 2, 3), (1, 5, 3, 4)), ((1, 1, 2, 3), (1, 1, 3, 4)),
     ((3,), (6, 5, 3, 4)), ((6, 5, 2, 3), (3,)), ((1, 5, 2, 3), (3, 4)), ((2, 3), (1, 1, 3, 4))])
 def test_matmul(left, right):
@@ -63,15 +65,16 @@ def test_complex():
     check(T.dot, x[0] @ y, x[0], y)
     check(T.dot, np.asarray(x[0] @ y[:, 0]), x[0], y[:, 0])
     check(T.dot, x.real @ y, x.real, y)
-    check(lambda x, y: T.tensordot(x, y, ([0, 1], [1, 0])), np.asarray(np.tensordot(x, x.T, ([0, 1], [1, 0]))),
-          x, x.T.copy())
+    wanted = np.asarray(np.tensordot(x, x.T, ([0, 1], [1, 0])))
+    check(lambda x, y: T.tensordot(x, y, ([0, 1], [1, 0])), wanted, x, x.T.copy())
     check(T.batched_dot, np.stack([x @ y, x @ -y]), np.stack([x, x]), np.stack([y, -y]))
 
 
 @pytest.mark.parametrize("left, right, out", [
-    ("float32", "float64", "float64"), ("int8", "float32", "float32"), ("int32", "float32", "float64"),
+    ("float32", "float64", "float64"), ("int8", "float32", "float32"),
+    ("int32", "float32", "float64"),
     ("int8", "int8", "int8"), ("uint8", "int8", "int16"), ("bool", "bool", "bool"),
-    ("float16", "float32", "float32"), ("float32", "complex64", "complex64")])  # fmt: skip
+    ("float16", "float32", "float32"), ("float32", "complex64", "complex64")])
 def test_dtypes(left, right, out):
     x, y = T.tensor(left, (None, None)), T.tensor(right, (None, None))
     for z in (T.dot(x, y), T.tensordot(x, y, 1), T.batched_dot(x[None], y[None])):
@@ -84,8 +87,9 @@ def test_dtypes(left, right, out):
 AXES = [((4, 3, 2), (2, 5, 3), ([1, 2], [2, 0])), ((4, 3, 2), (2, 5, 3), (2, 0)),
         ((4, 3), (3, 4), ([1, 0], [0, 1])),
         ((4, 3), (4, 3), 2), ((4, 3), (3, 5), 1), ((4, 3), (2, 5), 0), ((4, 3, 2), (3,), (1, 0)),
-        ((2, 3, 4), (4, 3, 2), ([0, 1, 2], [2, 1, 0])), ((2, 3, 4), (3, 5, 2), ([-3, -2], [-1, -3])),
-        ((3,), (3,), 1), ((2, 3, 4), (2, 3, 4), 3), ((0, 3), (3, 2), 1)]  # fmt: skip
+        ((2, 3, 4), (4, 3, 2), ([0, 1, 2], [2, 1, 0])),
+        ((2, 3, 4), (3, 5, 2), ([-3, -2], [-1, -3])),
+        ((3,), (3,), 1), ((2, 3, 4), (2, 3, 4), 3), ((0, 3), (3, 2), 1)]
 
 
 @pytest.mark.parametrize("left, right, axes", AXES)
@@ -95,8 +99,10 @@ def test_tensordot(left, right, axes):
 
 
 @pytest.mark.parametrize("left, right", [
-    ((5,), (5,)), ((5,), (5, 2)), ((5, 2, 3), (5,)), ((5, 3), (5, 3)), ((5, 2, 3), (5, 3)), ((5, 3), (5, 3, 4)),
-    ((5, 2, 3), (5, 3, 4)), ((5, 6, 2, 3), (5, 3)), ((5, 6, 2, 3), (5, 7, 3, 4)), ((0, 2, 3), (0, 3, 4))])
+    ((5,), (5,)), ((5,), (5, 2)), ((5, 2, 3), (5,)), ((5, 3), (5, 3)), ((5, 2, 3), (5, 3)),
+    ((5, 3), (5, 3, 4)),
+    ((5, 2, 3), (5, 3, 4)), ((5, 6, 2, 3), (5, 3)), ((5, 6, 2, 3), (5, 7, 3, 4)),
+    ((0, 2, 3), (0, 3, 4))])
 def test_batched_dot(left, right):
     x, y = normal(*left), normal(*right)
     wanted = np.array([np.dot(a, b) for a, b in zip(x, y, strict=True)])
@@ -107,7 +113,8 @@ def test_batched_dot(left, right):
 
 @pytest.mark.parametrize("left, right, axes, inside", [
     ((5, 2, 3), (5, 3, 4), 1, 1), ((5, 2, 3), (5, 2, 3), 2, 2), ((5, 2, 3), (5, 4), 0, 0),
-    ((5, 2, 3, 4), (5, 4, 6, 2), ([1, 3], [3, 1]), ([0, 2], [2, 0])), ((5, 2), (5, 2), (1, 1), (0, 0))])
+    ((5, 2, 3, 4), (5, 4, 6, 2), ([1, 3], [3, 1]), ([0, 2], [2, 0])),
+    ((5, 2), (5, 2), (1, 1), (0, 0))])
 def test_batched_tensordot(left, right, axes, inside):
     x, y = normal(*left), normal(*right)
     wanted = np.array([np.tensordot(a, b, inside) for a, b in zip(x, y, strict=True)])
@@ -128,8 +135,8 @@ def test_outer_inner_kron():
 
 
 @pytest.mark.parametrize("build, says", [
-    (lambda t: T.dot(t(3, 4), t(5, 6)), "dot: inner lengths differ, f64[3,4] and f64[5,6]: axis 1 of the "
-                                        "first has length 4, axis 0 of the second 5"),
+    (lambda t: T.dot(t(3, 4), t(5, 6)), "dot: inner lengths differ, f64[3,4] and f64[5,6]: "
+                                        "axis 1 of the first has length 4, axis 0 of the second 5"),
     (lambda t: t(2, 3, 4) @ t(3, 4), "inner lengths differ, f64[2,3,4] and f64[3,4]"),
     (lambda t: t(2, 3, 4) @ t(2, 3, 4), "inner lengths differ"),
     (lambda t: t(7, 2, 3, 4) @ t(2, 5, 4), "matmul: inner lengths differ"),
@@ -138,8 +145,9 @@ def test_outer_inner_kron():
     (lambda t: T.tensordot(t(2, 3), t(3, 2), 2), "tensordot: inner lengths differ"),
     (lambda t: T.batched_dot(t(2, 3, 4), t(3, 4, 5)), "batched_dot: "),
     (lambda t: T.batched_dot(t(2, 3, 4), t()), "batched_dot: each needs an axis"),
-    (lambda t: T.batched_tensordot(t(2, 3), t(3, 3), 1), "batched_tensordot: lengths 2 and 3 differ"),
-])  # fmt: skip
+    (lambda t: T.batched_tensordot(t(2, 3), t(3, 3), 1),
+     "batched_tensordot: lengths 2 and 3 differ"),
+])
 def test_known_lengths_that_differ(build, says):
     with pytest.raises(ShapeError, match=re.escape(says)) as caught:
         build(lambda *shape: T.tensor("float64", shape))
@@ -154,7 +162,7 @@ def test_known_lengths_that_differ(build, says):
     (T.matmul, (2, 2, 3), (3, 3, 5), "batched_dot: lengths differ"),
     (lambda x, y: T.tensordot(x, y, 2), (2, 3), (3, 2), "tensordot: lengths differ"),
     (lambda x, y: T.batched_tensordot(x, y, ((1, 2), (1, 2))), (5, 2, 3), (5, 3, 2), "differ"),
-])  # fmt: skip
+])
 def test_lengths_that_differ_when_run(build, left, right, says):
     x, y = T.tensor("float64", (None,) * len(left)), T.tensor("float64", (None,) * len(right))
     with pytest.raises(ShapeError, match=re.escape(says)) as caught:
@@ -163,9 +171,10 @@ def test_lengths_that_differ_when_run(build, left, right, says):
 
 
 @pytest.mark.parametrize("axes, says", [
-    (3, "cannot sum over 3 axes"), (-1, "cannot sum over -1 axes"), ("ab", "out of range|must be an int"),
+    (3, "cannot sum over 3 axes"), (-1, "cannot sum over -1 axes"),
+    ("ab", "out of range|must be an int"),
     (([0], [0, 1]), "must pair different axes"), (([0, 0], [0, 1]), "must pair different axes"),
-    ((0, 5), "axis 5 is out of range"), ([[0]], "an int or two lists")])  # fmt: skip
+    ((0, 5), "axis 5 is out of range"), ([[0]], "an int or two lists")])
 def test_axes_that_make_no_sense(axes, says):
     with pytest.raises((ArgumentError, ShapeError), match=says):
         T.tensordot(T.dmatrix(), T.dmatrix(), axes)

@@ -119,7 +119,8 @@ def test_reshape_forms():
     assert x.reshape(v, ndim=3).eval({x: a, v: [2, 3, 2]}).shape == (2, 3, 2)
     assert x.reshape((n, -1)).eval({x: a, n: 6}).shape == (6, 2)
     assert x.reshape(T.tensor3("y").shape[:2]).ndim == 2
-    assert x.reshape(n).ndim == 1 and x.reshape([x.shape[1], x.shape[0]]).eval({x: a}).shape == (4, 3)
+    assert x.reshape(n).ndim == 1
+    assert x.reshape([x.shape[1], x.shape[0]]).eval({x: a}).shape == (4, 3)
     assert T.reshape([1, 2, 3, 4], (2, 2)).eval().tolist() == [[1, 2], [3, 4]]
 
 
@@ -241,7 +242,8 @@ def test_swapped_and_moved_axes():
     for i, j in [(0, 1), (-1, 1), (2, 2)]:
         compare(lambda x, i=i, j=j: x.swapaxes(i, j), lambda x, i=i, j=j: x.swapaxes(i, j), a)
     for s, d in [(0, -1), (3, 0), ((0, 1), (-1, 0)), ([2, 0], [1, 3])]:
-        compare(lambda x, s=s, d=d: T.moveaxis(x, s, d), lambda x, s=s, d=d: np.moveaxis(x, s, d), a)
+        compare(lambda x, s=s, d=d: T.moveaxis(x, s, d),
+                lambda x, s=s, d=d: np.moveaxis(x, s, d), a)
     with pytest.raises(ArgumentError, match="moveaxis: 2 axes cannot move to 1 places"):
         T.moveaxis(T.tensor4(), (0, 1), 0)
 
@@ -261,7 +263,8 @@ def test_new_axes():
 
 
 @pytest.mark.parametrize("old, new", [
-    ((3, 1), (3, 4)), ((4,), (3, 4)), ((), (2, 0)), ((1, 1), (1, 1)), ((2, 3), (2, 3)), ((1,), (0,)),
+    ((3, 1), (3, 4)), ((4,), (3, 4)), ((), (2, 0)), ((1, 1), (1, 1)), ((2, 3), (2, 3)),
+    ((1,), (0,)),
 ])
 def test_broadcast_to(old, new):
     a = normal(*old)
@@ -271,8 +274,8 @@ def test_broadcast_to(old, new):
 
 def test_wrong_broadcast():
     x = T.tensor("float64", (3, 1), "x")
-    with pytest.raises(ShapeError, match=r"broadcast_to: cannot stretch axis 0 of f64\[3,1\], of length 3, "
-                                         r"to shape \(2, 4\)"):
+    with pytest.raises(ShapeError, match=r"broadcast_to: cannot stretch axis 0 of f64\[3,1\], of "
+                                         r"length 3, to shape \(2, 4\)"):
         T.broadcast_to(x, (2, 4))
     with pytest.raises(ShapeError, match="more dimensions than the shape"):
         T.broadcast_to(x, (3,))
@@ -286,8 +289,8 @@ def test_wrong_broadcast():
 def test_broadcast_arrays():
     arrays = normal(3, 1), normal(4), normal()
     for k in range(3):
-        compare(lambda *x, k=k: T.broadcast_arrays(*x)[k], lambda *a, k=k: np.broadcast_arrays(*a)[k],
-                *arrays)
+        compare(lambda *x, k=k: T.broadcast_arrays(*x)[k],
+                lambda *a, k=k: np.broadcast_arrays(*a)[k], *arrays)
 
 
 def test_specified_shapes():

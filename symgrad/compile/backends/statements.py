@@ -341,7 +341,8 @@ def _blas(name, dtype):
 
 
 def _view(text):
-    return lambda node: Want("view"), lambda p, node, out, name: [f"{out} = {text(p, node, name)}"]
+    # NumPy gives the number itself, no view of it, where no axis is left
+    return lambda node: Want("view" if node.type.ndim else "scalar"), lambda p, node, out, name: [f"{out} = {text(p, node, name)}"]
 
 
 def _unsqueeze(p, node, name):
@@ -356,7 +357,11 @@ def _squeeze(p, node, name):
 
 def _transpose(p, node, name):
     x = p.array(node.inputs[0], name)
-    return f"{x}.T" if node.attrs[0] == tuple(range(node.type.ndim))[::-1] else f"{x}.transpose({node.attrs[0]})"
+    return (
+        f"{x}.T"
+        if node.attrs[0] == tuple(range(node.type.ndim))[::-1]
+        else f"{x}.transpose({node.attrs[0]})"
+    )
 
 
 def _place(p, node, out, name):

@@ -10,8 +10,21 @@ import numpy as np
 
 from symgrad.compile.pattern import assumes, exact, holes, rounding, rule, rule_on, ruleset
 from symgrad.compile.rules import facts, views
-from symgrad.compile.rules.common import (discrete, full, inexact, is_constant, known, mat, nonnegative, num, on, real, same_shape,
-                                          spread, vec)
+from symgrad.compile.rules.common import (
+    discrete,
+    full,
+    inexact,
+    is_constant,
+    known,
+    mat,
+    nonnegative,
+    num,
+    on,
+    real,
+    same_shape,
+    spread,
+    vec,
+)
 from symgrad.node import CONST, constant
 from symgrad.op import Pattern
 from symgrad.ops.control import grad_clip, grad_scale, stop_gradient, undefined_grad, zero_grad
@@ -24,7 +37,7 @@ x, y, z, c, d = holes("x y z c d")
 
 
 def constants(*names):
-    return on(lambda *nodes: all(n.op is CONST for n in nodes), *names)
+    return lambda m: real(m.node) and all(getattr(m, n).op is CONST for n in names)
 
 
 def minus(n):
@@ -49,9 +62,9 @@ SIGNS = (
          lambda: [3.0 / -mat()]),
     rule("negated_constant_over", neg(true_div.of(c, x)), lambda x, c: true_div.of(minus(c), x), constants("c"), exact,
          lambda: [-(3.0 / mat())]),
-    rule("neg_product", neg(x) * y, neg(x * y), None, exact),
-    rule("neg_over", neg(x) / y, neg(x / y), None, exact),
-    rule("over_neg", x / neg(y), neg(x / y), None, exact),
+    rule("neg_product", neg(x) * y, neg(x * y), on(real, "x"), exact),
+    rule("neg_over", neg(x) / y, neg(x / y), on(real, "x"), exact),
+    rule("over_neg", x / neg(y), neg(x / y), on(real, "x"), exact),
     rule("add_neg", x + neg(y), x - y, None, exact),
     rule("sub_neg", x - neg(y), x + y, None, exact),
     rule("neg_minus", neg(x) - y, neg(x + y), None, rounding),
@@ -63,15 +76,15 @@ SIGNS = (
 )
 
 POWERS = (
-    rule("pow_two", x ** 2, sqr(x), None, exact),
+    rule("pow_two", x ** 2, sqr(x), on(real, "x"), exact),
     rule("pow_half", x ** 0.5, sqrt(x), on(inexact, "x"), rounding),
     rule("pow_minus_one", x ** -1, 1 / x, on(inexact, "x"), rounding),
     rule("pow_minus_two", x ** -2, 1 / sqr(x), on(inexact, "x"), rounding),
     rule("pow_minus_half", x ** -0.5, 1 / sqrt(x), on(inexact, "x"), rounding),
-    rule("square", x * x, sqr(x), lambda m: m.x.type.dtype != "bool", exact),
+    rule("square", x * x, sqr(x), lambda m: real(m.x) and m.x.type.dtype != "bool", exact),
     rule("sqr_abs", sqr(abs(x)), sqr(x), on(real, "x"), exact),
     rule("abs_sqr", abs(sqr(x)), sqr(x), lambda m: real(m.x) and is_float(m.x.type.dtype), exact),
-    rule("reciprocal", reciprocal(x), 1 / x, None, exact),
+    rule("reciprocal", reciprocal(x), 1 / x, on(real, "x"), exact),
     rule("times_reciprocal", x * (1 / y), x / y, same_shape("y"), rounding),
     rule("over_reciprocal", x / (1 / y), x * y, None, rounding),
     rule("pow_of_sqr", pow_.of(sqr(x), c), lambda x, c: pow_.of(x, constant(c.data * 2)),

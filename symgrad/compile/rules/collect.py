@@ -84,13 +84,16 @@ def fits(value, dtype):
     return value == 0 or float(info.tiny) <= abs(value) <= float(info.max)
 
 
+READ = 0.03  # the price of an operand, which decides between forms with equally many operations
+
+
 class Tree:
     """One tree taken apart (in `take`) and put together again (in `build`), with the price of both."""
 
     def __init__(self, root, inner, new, pool):
         self.root, self.pool, self.dtype = root, pool, root.type.dtype
         self.price = 0.0
-        self.failed = False
+        self.failed, self.built = False, set()
         stack = [(root, self.start)]
         while stack:
             n, state = stack.pop()
@@ -98,6 +101,7 @@ class Tree:
                 self.price += self.cost(n)
                 stack.extend(reversed(self.take(n, state)))
             else:
+                self.price += READ
                 self.leaf(new[n], state)
 
     def weigh(self, type):
@@ -119,7 +123,8 @@ class Tree:
 
     def apply(self, op, *inputs):
         node = self.pool.make(op, inputs, (), self.root.origin)
-        self.price += self.cost(node)
+        self.price += self.cost(node) + READ * sum([i not in self.built for i in inputs])
+        self.built.add(node)
         return node
 
     def number(self, value):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.node import CONST, constant, variable
-from symgrad.ops.math import neg
 from symgrad.ops.lengths import length
+from symgrad.ops.math import neg
 from symgrad.ops.shape import broadcast_to
-from symgrad.types import Type, is_complex, is_float
+from symgrad.ops.source import alloc
+from symgrad.types import Type, is_complex, is_float, kind_of
 
 # -- conditions
 
@@ -26,6 +27,11 @@ def inexact(*nodes):
 def real(*nodes):
     """Whether none is complex."""
     return not any(is_complex(n.type.dtype) for n in nodes)
+
+
+def signed(*nodes):
+    """Whether all have negative numbers: floats, complex numbers and signed integers."""
+    return all(kind_of(n.type.dtype) in "ifc" for n in nodes)
 
 
 def on(condition, *names):
@@ -64,12 +70,19 @@ def known(n):
     return None if value is None else value.item()
 
 
+def zeros(n):
+    """Whether a node is evidently a tensor of positive zeros."""
+    if n.op is not broadcast_to and n.op is not alloc or n.inputs[0].type.ndim:
+        return False
+    value = known(n.inputs[0])
+    return value == 0 and not np.signbit(n.inputs[0].data.real)
+
+
 def nonnegative(n):
     """Whether it is evident that no element is below zero (NaN may be)."""
-    name = n.op.name
-    if name in ("exp", "exp2", "sigmoid", "softmax", "softplus", "abs", "cosh", "relu"):
+    if "nonnegative" in n.op.facts:
         return real(n)
-    if name in ("sqr", "sqrt"):
+    if n.op.name in ("sqr", "sqrt"):
         return real(n, *n.inputs)
     if n.op is CONST:
         return real(n) and bool((n.attrs[0].array >= 0).all())

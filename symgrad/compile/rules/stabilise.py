@@ -10,13 +10,22 @@ from symgrad.compile.rules.canonicalise import SIGNS
 from symgrad.compile.rules.common import mat, negated, on, real, vec
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.logic import relu
-from symgrad.ops.math import (abs_, exp, expm1, log, log1p, logaddexp, neg, sigmoid, softplus, sqr, sqrt)
+from symgrad.ops.math import (
+    abs_,
+    exp,
+    expm1,
+    log,
+    log1p,
+    logaddexp,
+    neg,
+    sigmoid,
+    softplus,
+    sqr,
+    sqrt,
+)
 from symgrad.ops.nn import log_softmax, sigmoid_binary_crossentropy, softmax
 from symgrad.ops.reduce import max_, sum_
-from symgrad.ops.stats import logsumexp
-from symgrad.ops.scatter import pick
-from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
-from symgrad.ops.stats import logsumexp
+from symgrad.ops.shape import transpose, unsqueeze
 from symgrad.ops.stats import logsumexp
 
 x, y, z, h, s, m, t = holes("x y z h s m t")
@@ -73,7 +82,7 @@ EXPONENTIALS = (
          lambda f: f.x.type.shape == f.node.type.shape, stable),
 )
 
-MOVES = (subtensor, gather, pick, reshape, transpose, unsqueeze, squeeze, broadcast_to)
+MOVES = "view", "gather"  # kinds of ops that hand on elements of their first input
 LOOK = 8  # ops that `log` looks through
 
 
@@ -84,7 +93,7 @@ LOOK = 8  # ops that `log` looks through
 def LOG_OF_PART(node, pool):  # noqa: N802
     """The logarithm of a part of a softmax is that part of the log_softmax; likewise for sigmoid."""
     chain, n = [], node.inputs[0]
-    while n.op in MOVES and len(chain) < LOOK:
+    while n.op.kind in MOVES and len(chain) < LOOK:
         chain.append(n)
         n = n.inputs[0]
     if not chain or n.op is not softmax and n.op is not sigmoid:

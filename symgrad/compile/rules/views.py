@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.compile.pattern import exact, rule_on
+from symgrad.compile.pattern import exact, rounding, rule_on
 from symgrad.compile.rules.common import given, mat, measure, num, sizes, uniform, var, vec
 from symgrad.ops import OPS
-from symgrad.ops.index import Slice, subtensor
-from symgrad.ops.math import exp
+from symgrad.ops.index import Slice, gather, subtensor
 from symgrad.ops.lengths import length, make_vector
+from symgrad.ops.math import exp, neg, sub
+from symgrad.ops.reduce import sum_
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
 from symgrad.ops.source import alloc
 
@@ -187,4 +188,36 @@ def STRETCHED(node, pool):  # noqa: N802
     return pool.make(node.op, tuple(trial), node.attrs, node.origin, node.type)
 
 
-RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED)
+# -- signs
+
+
+@rule_on("sum_of_negated", sum_, kind=rounding, samples=lambda: [sum_.of(-mat(), axis=(0,))])
+def SUM_OF_NEGATED(node, pool):  # noqa: N802
+    """The sign stands before the sum."""
+    inner = node.inputs[0]
+    return pool.make(neg, (pool.make(sum_, inner.inputs, node.attrs, node.origin),), (), node.origin) if inner.op is neg else None
+
+
+@rule_on("negated_sum_of_difference", neg, kind=rounding, samples=lambda: [neg(sum_.of(mat() - mat(), axis=(0,)))])
+def NEGATED_SUM(node, pool):  # noqa: N802
+    """-sum(x - y) is sum(y - x)."""
+    total = node.inputs[0]
+    if total.op is not sum_ or total.inputs[0].op is not sub:
+        return None
+    swapped = pool.make(sub, total.inputs[0].inputs[::-1], (), node.origin)
+    return pool.make(sum_, (swapped,), total.attrs, node.origin)
+
+
+@rule_on("neg_through_view", unsqueeze, squeeze, transpose, reshape, broadcast_to, subtensor, gather, kind=exact,
+         samples=lambda: [unsqueeze.of(-vec(), axes=(0,)), transpose.of(-mat()), (-mat())[0], broadcast_to.of(-num(), 3)])
+def NEG_THROUGH_VIEW(node, pool):  # noqa: N802
+    """The sign stands before ops that move elements."""
+    inner = node.inputs[0]
+    if inner.op is not neg:
+        return None
+    moved = pool.make(node.op, (inner.inputs[0], *node.inputs[1:]), node.attrs, node.origin, node.type)
+    return pool.make(neg, (moved,), (), node.origin)
+
+
+RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED, SUM_OF_NEGATED,
+         NEGATED_SUM, NEG_THROUGH_VIEW)

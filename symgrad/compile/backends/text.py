@@ -1,0 +1,339 @@
+"""Writes the program of the numpy backend: lengths, the workspace, statements, blocks of rows, what is returned."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from symgrad.compile.backends.statements import Printer
+from symgrad.compile.memory import Rows
+from symgrad.compile.plan import Unexpected, mismatch
+from symgrad.config import config
+from symgrad.node import CONST
+from symgrad.types import BYTES
+
+
+def _owned(array, *leaves):
+    """An array that nobody else holds: what a function hands to its user."""
+    if (
+        not isinstance(array, np.ndarray)
+        or array.base is not None
+        or any(array is leaf for leaf in leaves)
+    ):
+        return np.array(array)
+    return array
+
+
+class Text:
+    """Writes the program."""
+
+    def __init__(self, plan, steps, front, memory, blocks, in_place):
+        self.front = front
+        self.late = {s.number for s in memory.late}
+        self.plan, self.steps, self.memory, self.blocks, self.in_place = (
+            plan,
+            steps,
+            memory,
+            blocks,
+            in_place,
+        )
+        self.env = {
+            "np": np,
+            "_owned": _owned,
+            "_mismatch": mismatch,
+            "Unexpected": Unexpected,
+            "_free": [],
+        }
+        self.printer = Printer(self.env)
+        self.names, self.dims, self.lines, self.body, self.rows = {}, {}, {}, [], {}
+        self.hoisted = []  # views of buffers: made once, with the workspace
+        self.static = set()
+        self.checked = {leaf for leaf in in_place}
+
+    # -- names
+
+    def name(self, node):
+        return self.names[node]
+
+    def length(self, d):
+        return str(d) if isinstance(d, int) else self.dims[d]
+
+    def put(self, text, node=None, indent=1):
+        self.body.append(("    " * indent + text, node))
+
+    def fresh_names(self):
+        taken = {"np", "ws", "lo", "hi", "program"} | set(self.env)
+        for k, leaf in enumerate((*self.plan.inputs, *self.plan.shared)):
+            text = (
+                leaf.name
+                if leaf.name and leaf.name.isidentifier() and leaf.name not in taken
+                else f"in{k}"
+            )
+            taken.add(text)
+            self.names[leaf] = text
+        count = itertools.count()
+        for n in self.memory.order:
+            text = n.name if n.name and n.name.isidentifier() and n.name not in taken else None
+            while text is None or text in taken:
+                text = f"t{next(count)}"
+            taken.add(text)
+            self.names[n] = text
+
+    # -- the program
+
+    def program(self):
+        self.fresh_names()
+        self.entry()
+        mark = len(self.body)
+        for k, step in enumerate(self.steps):
+            if k == self.front:
+                mark = len(self.body)
+            if k in self.blocks:
+                self.blocked(step, self.blocks[k])
+            else:
+                for n in step.body:
+                    self.statement(n)
+        if self.memory.slots or self.rows:
+            self.body[mark:mark] = self.take_workspace()
+            self.put("_free.append(ws)")
+        self.leave()
+        args = ", ".join(self.names[i] for i in (*self.plan.inputs, *self.plan.shared))
+        head = [(line, None) for line in self.workspace()] + [(f"def program({args}):", None)]
+        rows = [*head, *self.body]
+        self.lines = {k + 1: node for k, (_, node) in enumerate(rows) if node is not None}
+        return "\n".join(line for line, _ in rows) + "\n"
+
+    def entry(self):
+        self.env["_places"] = places = []
+        for leaf in (*self.plan.inputs, *self.plan.shared):
+            for place in self.plan.places.get(leaf, ()):
+                self.place(place, f"{self.names[leaf]}.shape[{place.axis}]", places)
+        for leaf in (*self.plan.inputs, *self.plan.shared):
+            if leaf.type.ndim == 0 and leaf not in self.in_place:
+                self.put(f"{self.names[leaf]} = {self.names[leaf]}[()]")
+        if self.in_place:
+            for leaf in self.in_place:
+                for other in (*self.plan.inputs, *self.plan.shared):
+                    if (
+                        other is not leaf
+                        and other.type.ndim
+                        and leaf.type.ndim
+                        and other.type.dtype == leaf.type.dtype
+                    ):
+                        text = self.names[other]
+                        if other in self.in_place:
+                            continue
+                        self.put(
+                            f"if np.may_share_memory({text}, {self.names[leaf]}): "
+                            f"{text} = {text}.copy()"
+                        )
+
+    def place(self, place, have, places):
+        if place.binds:
+            self.dims[place.length] = text = f"d{len(self.dims)}"
+            self.put(f"{text} = {have}", place.node)
+        else:
+            places.append(place)
+            self.put(
+                f"if {have} != {self.length(place.length)}: "
+                f"raise _mismatch(_places[{len(places) - 1}], {have}, {self.length(place.length)})",
+                place.node,
+            )
+
+    def statement(self, n, indent=1, names=None):
+        home = self.memory.homes[n]
+        lookup = names.__getitem__ if names else self.name
+        out = lookup(n)
+        if n.op.name == "length":
+            d = n.inputs[0].type.shape[n.attrs[0]]
+            self.put(f"{out} = {self.length(d)}", n, indent)
+            return
+        if home.kind == "leaf":
+            self.names[n] = out = self.names[home.what]
+        elif home.kind == "slot":
+            self.names[n] = out = f"w{home.what.number}" if names is None else out
+            if home.what.number in self.late:
+                self.make_late(home.what, n, indent)
+            else:
+                self.static.add(n)
+        elif home.kind == "fresh":
+            self.put(f"{out} = np.empty({self.shape(n.type.shape)}, '{n.type.dtype}')", n, indent)
+        temps = [
+            f"w{s.number}" if names is None else f"v{s.number}"
+            for s in self.memory.temps.get(n, ())
+        ]
+        for slot in self.memory.temps.get(n, ()):
+            if slot.number in self.late:
+                self.make_late(slot, n, indent)
+        lines = self.printer.statements(n, out, temps, lookup)
+        if home.kind == "view" and n.inputs[0] in self.static and names is None and len(lines) == 1:
+            self.static.add(n)
+            self.hoisted.append((out, lines[0]))
+        else:
+            for line in lines:
+                self.put(line, n, indent)
+        for place in self.plan.places.get(n, ()):
+            self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
+
+    def make_late(self, slot, n, indent):
+        """A buffer that could not be made with the workspace, the first time it is written."""
+        self.late.discard(slot.number)
+        self.put(f"w{slot.number} = np.empty({self.shape(slot.shape)}, '{slot.dtype}')", n, indent)
+
+    def shape(self, shape):
+        return (
+            "("
+            + "".join(f"{self.rows[d] if isinstance(d, Rows) else self.length(d)}, " for d in shape)
+            + ")"
+        )
+
+    # -- blocks of rows
+
+    def block_rows(self, step):
+        """The name of the number of rows in a block of this step."""
+        widest = max(step.body, key=lambda n: BYTES[n.type.dtype])
+        key = Rows(widest.type.shape[0], widest.type.shape[1:], BYTES[widest.type.dtype])
+        for n in step.body:
+            mine = Rows(n.type.shape[0], n.type.shape[1:], BYTES[n.type.dtype])
+            self.rows.setdefault(mine, f"r{len(self.rows)}")
+        return self.rows[key]
+
+    def blocked(self, step, lead):
+        """All rows at once where they fit a block, else a loop over blocks."""
+        block, n = self.block_rows(step), self.length(lead)
+        for node in step.body:
+            if self.memory.homes[node].kind == "fresh":
+                self.put(
+                    f"{self.names[node]} = np.empty({self.shape(node.type.shape)}, "
+                    f"'{node.type.dtype}')",
+                    node,
+                )
+            elif self.memory.homes[node].kind == "leaf":
+                self.names[node] = self.names[self.memory.homes[node].what]
+            else:
+                self.names[node] = f"w{self.memory.homes[node].what.number}"
+        self.put(f"if {n} <= {block}:")
+        for node in step.body:
+            self.inside(node, self.names, 2, "w")
+        self.put("else:")
+        self.put(f"for lo in range(0, {n}, {block}):", indent=2)
+        self.put(f"hi = min(lo + {block}, {n})", indent=3)
+        local, cut = {}, set()
+        ndim = step.body[0].type.ndim
+        inner = set(step.body) - set(step.outputs)
+        for node in step.body:
+            for i in node.inputs:
+                if i.op is CONST and i.type.ndim == 0 or i in local or i in step.body:
+                    continue
+                if i.type.ndim == ndim and i.type.shape[0] is lead:
+                    text = self.names[i] if i.op is not CONST else self.printer.constant(i)
+                    local[i] = f"b_{self.names.get(i, text)}"
+                    self.put(f"{local[i]} = {text}[lo:hi]", node, 3)
+                elif i.op is not CONST:
+                    local[i] = self.names[i]
+        local_names = set(local.values())
+        for node in step.body:
+            if node in inner:
+                slot = self.memory.homes[node].what
+                local[node] = f"v{slot.number}"
+                cut.add(slot.number)
+            else:
+                local[node] = f"b_{self.names[node]}"
+                if local[node] not in local_names:
+                    self.put(f"{local[node]} = {self.names[node]}[lo:hi]", node, 3)
+            cut |= {s.number for s in self.memory.temps.get(node, ())}
+        for number in sorted(cut):
+            self.put(f"v{number} = w{number}[:hi - lo]", step.body[0], 3)
+        for node in step.body:
+            self.inside(node, local, 3, "v")
+        self.static |= {
+            n for n in step.body if self.memory.homes[n].kind == "slot" and n not in inner
+        }
+
+    def inside(self, node, names, indent, prefix):
+        temps = [f"{prefix}{s.number}" for s in self.memory.temps.get(node, ())]
+        for line in self.printer.statements(node, names[node], temps, names.__getitem__):
+            self.put(line, node, indent)
+
+    # -- buffers
+
+    def key(self):
+        """The names of the lengths that the workspace depends on."""
+        used = {
+            d
+            for s in self.memory.slots
+            for e in s.shape
+            for d in ((e.length, *e.inner) if isinstance(e, Rows) else (e,))
+        }
+        used |= {d for r in self.rows for d in (r.length, *r.inner)}
+        return [text for d, text in self.dims.items() if d in used]
+
+    def taken(self):
+        return (
+            [f"w{s.number}" for s in self.memory.slots]
+            + list(self.rows.values())
+            + [o for o, _ in self.hoisted]
+        )
+
+    def take_workspace(self):
+        key, taken = self.key(), self.taken()
+        same = "".join(f"{k}, " for k in key)
+        lines = ["    ws = _free.pop() if _free else None"]
+        if key:
+            lines.append(
+                f"    if ws is None or ws[0] != ({same}): ws = workspace({', '.join(key)})"
+            )
+        else:
+            lines.append("    if ws is None: ws = workspace()")
+        lines.append(f"    _, {', '.join(taken)} = ws" if taken else "    pass")
+        return [(line, None) for line in lines]
+
+    def workspace(self):
+        if not (self.memory.slots or self.rows):
+            return []
+        key = self.key()
+        lines = [f"def workspace({', '.join(key)}):"]
+        for r, text in self.rows.items():
+            size = " * ".join([str(r.itemsize), *(self.length(d) for d in r.inner)])
+            lines.append(
+                f"    {text} = min({self.length(r.length)}, "
+                f"max(1, {config.block_bytes} // max(1, {size})))"
+            )
+        for s in self.memory.slots:
+            lines.append(f"    w{s.number} = np.empty({self.shape(s.shape)}, '{s.dtype}')")
+        lines += [f"    {line}" for _, line in self.hoisted]
+        lines.append(
+            f"    return ({''.join(f'{k}, ' for k in key)}), {', '.join(self.taken())}"
+            if self.taken()
+            else f"    return ({''.join(f'{k}, ' for k in key)}),"
+        )
+        return [*lines, ""]
+
+    def leave(self):
+        """What is returned: fresh arrays, never a buffer, a shared variable's memory or an
+        input."""
+        kept, held = {}, {n: h for n, h in self.memory.homes.items()}
+        leaves = "".join(
+            f", {self.names[i]}" for i in (*self.plan.inputs, *self.plan.shared) if i.type.ndim
+        )
+
+        def text(node, update=False):
+            if node.op is CONST:
+                return f"np.array({self.printer.bind(node.attrs[0].array, 'c')})"
+            name = self.names[node]
+            home = held.get(node)
+            if node.type.ndim == 0 and not (update and home and home.kind == "leaf"):
+                return f"np.asarray({name}, '{node.type.dtype}')"
+            if home is not None and home.kind == "leaf" and update:
+                return name
+            if node in kept or home is None or home.kind in ("view", "slot", "leaf"):
+                return f"np.array({name})"
+            kept[node] = True
+            return name if home.kind == "fresh" else f"_owned({name}{leaves})"
+
+        outputs = "".join(f"{text(n)}, " for n in self.plan.outputs)
+        updates = "".join(f"{text(n, True)}, " for _, n in self.plan.updates)
+        self.put(f"return ({outputs}), ({updates})")
+
+
