@@ -87,7 +87,10 @@ def attributes(node):
 def label(node):
     """``sum{axis=(0,)}``; the value of a constant, the name of an input or shared variable."""
     if node.op.kind == "leaf":
-        return node.name or (brief(node.attrs[0]) if node.attrs else node.op.name)
+        if node.name or not node.attrs:
+            return node.name or node.op.name
+        array = node.attrs[0].array
+        return brief(node.attrs[0]) if array.ndim else str(array[()])  # 0.1, also in float32
     given = ", ".join([f"{k}={brief(v)}" for k, v in attributes(node).items()])
     return f"{node.op.name}{{{given}}}" if given else node.op.name
 

@@ -121,42 +121,36 @@ class _Fuser:
         """Move nodes down to their users, where that saves storing them.
 
         Those fed by leaves and scalars alone may move freely.  Others move if every operand is kept
-        anyway: read by another group, a result, or the work of a library call.
+        anyway (read by another group, a result, or the work of a library call) or can move with
+        them; and if they are no smaller than their operands.
         """
-        level, late = self.level, set()
+        level, late, light, away = self.level, set(), set(), {}
         for n in self.order:
-            if n in self.rows and all(
-                    [i in late or i not in level or self.scalar[i] for i in n.inputs]):
+            if n not in self.rows:
+                continue
+            if all([i in late or i not in level or self.scalar[i] for i in n.inputs]):
                 late.add(n)
-        away = {}  # how many users have another level or domain, where that was asked
+            elif n.op.kind not in ("reduction", "gather") and all(
+                    [i.type.ndim <= n.type.ndim and self.costs_nothing(i, light, away)
+                     for i in n.inputs]):
+                light.add(n)
         for n in reversed(self.order):
-            if n not in self.rows or n in self.roots or not self.users[n]:
+            if n in self.roots or not self.users[n] or n not in late and n not in light:
                 continue
             target = min([level[u] - self.rise(n, u) for u in self.users[n]])
-            if target <= level[n] or n not in late and not self.gains(n, target, away):
+            if target <= level[n] or n in light and not any(
+                    [level[u] == target and not self.rise(n, u) for u in self.users[n]]):
                 continue
-            for i in dict.fromkeys(n.inputs):
-                if i in away and self.together(i, n):
-                    away[i] += 1
             level[n] = target
-            away.pop(n, None)
 
-    def together(self, a, b):
-        return self.level[a] == self.level[b] and self.domain[a] == self.domain[b]
-
-    def gains(self, n, target, away):
-        """Whether it saves something to compute a node at the level `target`: it is no smaller than
-        its operands, they are stored anyway, and it is read there."""
-        if n.op.kind in ("reduction", "gather") or any(
-                [i.type.ndim > n.type.ndim for i in n.inputs]):
-            return False
-        for i in n.inputs:
-            if i in self.rows and i not in self.roots:
-                if i not in away:
-                    away[i] = sum([not self.together(i, u) for u in self.users[i]])
-                if not away[i]:
-                    return False
-        return any([self.level[u] == target and self.rise(n, u) == 0 for u in self.users[n]])
+    def costs_nothing(self, i, light, away):
+        """Whether an operand is there for a later step, or can move there with its one user."""
+        if i not in self.rows or i in self.roots or i in light and len(self.users[i]) == 1:
+            return True
+        if i not in away:
+            away[i] = any([self.level[i] != self.level[u] or self.domain[i] != self.domain[u]
+                           for u in self.users[i]])
+        return away[i]
 
     # -- groups to steps
 

@@ -45,6 +45,7 @@ _expand = RuleSet("expand", (EXPAND,))
 _expand.by_op = _Composites()
 
 PIPELINE = (
+    Pass("forward", "ops that only derivatives notice are left out", canonicalise.FORWARD),
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
     Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
@@ -52,6 +53,7 @@ PIPELINE = (
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
+    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
          kinds=blas.KINDS),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),

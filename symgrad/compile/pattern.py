@@ -80,6 +80,7 @@ class RuleSet:
     name: str
     rules: tuple
     by_op: dict = field(default_factory=dict)
+    _fewer: dict = field(default_factory=dict)
 
     def __post_init__(self):
         assert len({r.name for r in self.rules}) == len(self.rules), (
@@ -91,11 +92,13 @@ class RuleSet:
 
     def without(self, names):
         """The same rules but for some, by name."""
-        return (
-            RuleSet(self.name, tuple(r for r in self.rules if r.name not in names))
-            if names
-            else self
-        )
+        names = frozenset(names)
+        if not names:
+            return self
+        if names not in self._fewer:
+            kept = tuple([r for r in self.rules if r.name not in names])
+            self._fewer[names] = RuleSet(self.name, kept)
+        return self._fewer[names]
 
 
 def ruleset(name, *rules):

@@ -18,6 +18,7 @@ from symgrad.ops import (
     logic,
     math,
     nn,
+    pick,
     reduce,
     rows,
     scatter,
@@ -29,7 +30,7 @@ from symgrad.ops import (
 )
 
 MODULES = (logic, math, trig, lengths, shape, axes, source, join, cumulative, reduce, stats, index,
-           keys, scatter, select, linalg, blas, nn, control, rows)
+           keys, scatter, pick, select, linalg, blas, nn, control, rows)
 
 
 def collect(*modules):

@@ -46,7 +46,7 @@ def identity(s, x, **attrs):
 
 
 def whole(rng):
-    """Samples of integers: the derivatives here are not those of the identity, and that is meant."""
+    """Samples of integers, since the derivatives here are not those of the identity."""
     return [((rng.integers(-9, 9, (3, 4)),), {})]
 
 

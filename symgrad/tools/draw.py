@@ -33,7 +33,7 @@ SIZES = (12.5, 10.5, 10.5)  # of the lines of text in a box
 LETTER = 0.6  # mean width of a letter, of its size
 LONGEST = 40  # letters in a box
 MARGIN, TOP, GAP = 24.0, 64.0, 44.0
-LEAN = 16.0  # how far a line may stray while it passes a row: it must not touch the boxes beside it
+LEAN = 10.0  # how far a line may stray while it passes a row: it must not touch the boxes beside it
 WIDEST_PNG = 12_000  # pixels; larger pictures are scaled down
 
 
@@ -199,13 +199,19 @@ def _lines(boxes, edges, bends, middles, heights, shift):
             around = [start, *[(x + shift, middles[row]) for x, row in bends[u, v]], end]
             line = [(*start, 0.0)]
             for j, (x, row) in enumerate(bends[u, v], 1):
-                (ax, ay), (bx, by) = around[j - 1], around[j + 1]
                 half = heights[row] / 2
-                lean = max(-LEAN, min(LEAN, half * (bx - ax) / (by - ay)))
+                lean = half * _slope(*around[j - 1 : j + 2])
+                lean = max(-LEAN, min(LEAN, lean))
                 line.append((x + shift - lean, middles[row] - half, lean / half))
                 line.append((x + shift + lean, middles[row] + half, lean / half))
             lines.append([*line, (*end, 0.0)])
     return lines
+
+
+def _slope(a, b, c):
+    """dx / dy at the middle one of three points: the lesser of both sides, none where they turn."""
+    up, down = ((q[0] - p[0]) / (q[1] - p[1]) for p, q in ((a, b), (b, c)))
+    return min(up, down, key=abs) if up * down > 0 else 0.0
 
 
 def _legend(boxes):

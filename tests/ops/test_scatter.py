@@ -109,6 +109,23 @@ def test_one_hot():
         T.to_one_hot(T.dvector(), 3)
 
 
+def test_many_rows():
+    """The way of adding that is taken for many elements gives what ``np.add.at`` gives."""
+    rng = np.random.default_rng(1)
+    x, i, j = T.tensor("float32", (None,) * 3), T.lvector("i"), T.lmatrix("j")
+    a, k = rng.normal(size=(9, 8, 50)).astype("float32"), rng.integers(-9, 9, 300)
+    m = rng.integers(-8, 8, (4, 300))
+    for index, key, shape in [(i, k, (300, 8, 50)), ((i, j), (k, m), (4, 300, 50))]:
+        y, wanted = rng.normal(size=shape).astype("float32"), a.copy()
+        np.add.at(wanted, key, y)
+        found = T.inc_subtensor(x[index], y)
+        at = {n: v for n, v in {x: a, i: k, j: m}.items() if n in leaves([found])}
+        np.testing.assert_array_equal(found.eval(at), wanted)
+        at[i] = k + 9
+        with pytest.raises(IndexingError, match="index [0-9]+ is out of range for axis 0"):
+            found.eval(at)
+
+
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "uint64", "int32"])
 def test_narrow_indices_of_long_axes(dtype):
     x, i = T.tensor("float32", (200, 3)), T.tensor(dtype, (None,))

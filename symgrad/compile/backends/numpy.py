@@ -61,8 +61,8 @@ class Program:
             if any(h.kind == "leaf" and h.what is leaf for h in self.memory.homes.values())
         ]
         text = Text(plan, steps, front, self.memory, blocks, self.in_place)
-        self.lines = text.lines
         self.source = text.program()
+        self.lines = text.lines
         self.file = f"<symgrad-{next(_serial)}>"
         code = __builtins__["compile"] if isinstance(__builtins__, dict) else __builtins__.compile
         linecache.cache[self.file] = (

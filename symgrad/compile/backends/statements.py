@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgrad.compile.backends.quick import add_product, max_along, sum_along
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
 from symgrad.scalars import Apply, Arg, Lit, expression
@@ -171,6 +172,10 @@ class Printer:
     def operand(self, node, name):
         return self.constant(node) if node.op is CONST else name(node)
 
+    def rows(self, y, name):
+        """0, 1, … len(y) - 1."""
+        return f"np.arange(len({self.array(y, name)}))"
+
     # -- statements
 
     def statements(self, node, out, temps, name):
@@ -235,6 +240,10 @@ class Printer:
         arg = self.operand(x, name)
         if node.type.ndim == 0:
             return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
+        quick = QUICK.get((node.op.name, axes))
+        if quick and x.type.ndim == 2 and node.type.dtype in ("float32", "float64"):
+            self.env[quick.__name__] = quick
+            return [f"{quick.__name__}({arg}, {axes[0]}, {out})"]
         return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]
 
     def call(self, node, out, name):
@@ -255,6 +264,9 @@ class Printer:
                 isinstance(v, tuple) and all(isinstance(e, int | str | type(None)) for e in v))
             args.append(f"{p}={v!r}" if plain else f"{p}={self.bind(v, 'a')}")
         return [f"{out} = {function}({', '.join(args)})"]
+
+
+QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along}
 
 
 def _axis(axes, x):
@@ -307,10 +319,9 @@ def _gemm(p, node, out, name):
     if not _blas_ready(node):
         return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
     (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
-    p.env["gemm"] = _blas("gemm", node.type.dtype)
+    p.env["gemm"], p.env["add_product"] = _blas("gemm", node.type.dtype), add_product
     alpha, beta = p.operand(alpha, name), p.operand(beta, name)
-    flags = (f", trans_a={fb}" if fb else "") + (f", trans_b={fa}" if fa else "")
-    return [*lines, f"gemm({alpha}, {tb}, {ta}, {beta}, {out}.T, overwrite_c=1{flags})"]
+    return [*lines, f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"]
 
 
 def _ger(p, node, out, name):
@@ -364,22 +375,20 @@ def _transpose(p, node, name):
     )
 
 
-def _place(p, node, out, name):
-    g, y = (p.operand(i, name) for i in node.inputs[:2])
-    if node.inputs[0].op is not CONST or node.inputs[0].type.ndim:
-        return [f"{out}.fill(0)", f"{out}[np.arange(len({y})), {y}] = {g}"]
-    return [f"{out}.fill(0)", f"{out}[np.arange(len({y})), {y}] = {g}"]
+def _stretched_want(node):
+    return Want("view" if node.type.ndim else "scalar")
 
 
-def _scatter(p, node, out, name):
-    x, made = node.inputs[0], "_r"
-    if x.op is CONST or name(x) != out:
+def _pick(p, node, out, name):
+    x, y = node.inputs
+    if node.op.numpy is None or x.op is CONST or y.op is CONST:
         return p.call(node, out, name)
-    return p.call(node, made, name) + [f"np.copyto({out}, {made})"]
+    return [f"{out} = {name(x)}[{p.rows(y, name)}, {name(y)}]"]
 
 
-def _made_unless_scalar(node):
-    return Want("scalar") if node.type.ndim == 0 else Want("made")
+def _place(p, node, out, name):
+    g, y = node.inputs[:2]
+    return [f"{out}.fill(0)", f"{out}[{p.rows(y, name)}, {p.array(y, name)}] = {p.operand(g, name)}"]
 
 
 SPELLED = {
@@ -391,4 +400,6 @@ SPELLED = {
     "squeeze": _view(_squeeze),
     "transpose": _view(_transpose),
     "place": (lambda node: Want("out"), _place),
+    "pick": (lambda node: Want("made"), _pick),
+    "broadcast_to": (_stretched_want, lambda p, node, out, name: p.call(node, out, name)),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 
 import numpy as np
 
@@ -12,6 +14,9 @@ from symgrad.compile.plan import Unexpected, mismatch
 from symgrad.config import config
 from symgrad.node import CONST
 from symgrad.types import BYTES
+
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def _owned(array, *leaves):
@@ -46,7 +51,14 @@ class Text:
             "_free": [],
         }
         self.printer = Printer(self.env)
+        self.printer.rows = self.row_numbers
+        self.users = {}
+        for n in memory.order:
+            for i in n.inputs:
+                self.users.setdefault(i, []).append(n)
+        self.loose = {n for k in blocks for n in steps[k].body}
         self.names, self.dims, self.lines, self.body, self.rows = {}, {}, {}, [], {}
+        self.roots, self.early, self.row_names = frozenset(plan.roots), frozenset(), {}
         self.hoisted = []  # views of buffers: made once, with the workspace
         self.static = set()
         self.checked = {leaf for leaf in in_place}
@@ -89,12 +101,14 @@ class Text:
         for k, step in enumerate(self.steps):
             if k == self.front:
                 mark = len(self.body)
+                self.early = frozenset(self.dims)
             if k in self.blocks:
                 self.blocked(step, self.blocks[k])
             else:
                 for n in step.body:
                     self.statement(n)
-        if self.memory.slots or self.rows:
+        self.drop_unread()
+        if self.needs_workspace():
             self.body[mark:mark] = self.take_workspace()
             self.put("_free.append(ws)")
         self.leave()
@@ -145,6 +159,9 @@ class Text:
         home = self.memory.homes[n]
         lookup = names.__getitem__ if names else self.name
         out = lookup(n)
+        if n.op.name == "broadcast_to" and names is None and self.stretches(n):
+            self.names[n] = self.printer.operand(n.inputs[0], lookup)
+            return
         if n.op.name == "length":
             d = n.inputs[0].type.shape[n.attrs[0]]
             self.put(f"{out} = {self.length(d)}", n, indent)
@@ -176,6 +193,26 @@ class Text:
         for place in self.plan.places.get(n, ()):
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
 
+    def stretches(self, n):
+        """True if every user of a stretched value stretches its operands by itself, as ufuncs do."""
+        roots = self.roots
+        return n not in roots and n not in self.plan.places and all(
+            u not in self.loose and (u.op.name == "place" and n is u.inputs[0] or u.type.ndim
+                                     and u.op.kind == "elementwise" and u.op.scalar is not None
+                                     and self.memory.homes[u].kind in ("slot", "fresh", "leaf"))
+            for u in self.users.get(n, ()))
+
+    def row_numbers(self, y, lookup):
+        """0, 1, … len(y) - 1, made once with the workspace where its length is known then."""
+        d = y.type.shape[0]
+        if d in self.early or isinstance(d, int):
+            text = f"i{self.length(d)}"
+            if text not in self.row_names:
+                self.row_names[text] = d
+                self.hoisted.append((text, f"{text} = np.arange({self.length(d)})"))
+            return text
+        return f"np.arange({self.length(d)})"
+
     def make_late(self, slot, n, indent):
         """A buffer that could not be made with the workspace, the first time it is written."""
         self.late.discard(slot.number)
@@ -187,6 +224,25 @@ class Text:
             + "".join(f"{self.rows[d] if isinstance(d, Rows) else self.length(d)}, " for d in shape)
             + ")"
         )
+
+    def drop_unread(self):
+        """Leave out views and lengths that no statement reads (BLAS takes what is transposed as it is)."""
+        words = [_WORD.findall(line) for line, _ in self.body]
+        count = Counter(w for row in words for w in row)
+        count.update(w for _, line in self.hoisted for w in _WORD.findall(line))
+        count.update(self.names[r] for r in self.roots if r in self.names)
+        for k in range(len(self.body) - 1, -1, -1):
+            line, node = self.body[k]
+            idle = node is not None and node.op.kind != "leaf" and (
+                node.op.name == "length" or self.memory.homes[node].kind == "view")
+            if idle and len(words[k]) > 1 and count[words[k][0]] == 1 and line.strip().startswith(
+                    f"{words[k][0]} = "):
+                count.subtract(words[k])
+                self.body[k] = None
+        self.body = [row for row in self.body if row is not None]
+
+    def needs_workspace(self):
+        return bool(self.memory.slots or self.rows or self.hoisted)
 
     # -- blocks of rows
 
@@ -266,7 +322,7 @@ class Text:
             for e in s.shape
             for d in ((e.length, *e.inner) if isinstance(e, Rows) else (e,))
         }
-        used |= {d for r in self.rows for d in (r.length, *r.inner)}
+        used |= {d for r in self.rows for d in (r.length, *r.inner)} | set(self.row_names.values())
         return [text for d, text in self.dims.items() if d in used]
 
     def taken(self):
@@ -290,7 +346,7 @@ class Text:
         return [(line, None) for line in lines]
 
     def workspace(self):
-        if not (self.memory.slots or self.rows):
+        if not self.needs_workspace():
             return []
         key = self.key()
         lines = [f"def workspace({', '.join(key)}):"]

@@ -14,6 +14,7 @@ from symgrad.compile.pattern import rounding
 from symgrad.compile.rules.common import given, mat, num, vec
 from symgrad.node import CONST, toposort
 from symgrad.ops.math import add, mul, neg, pow_, sqr, sub, true_div
+from symgrad.ops.shape import unsqueeze
 from symgrad.types import Type, is_complex, is_float
 
 
@@ -101,7 +102,7 @@ class Tree:
                 self.price += self.cost(n)
                 stack.extend(reversed(self.take(n, state)))
             else:
-                self.price += READ
+                self.price += READ * (n.op is not CONST)
                 self.leaf(new[n], state)
 
     def weigh(self, type):
@@ -123,7 +124,8 @@ class Tree:
 
     def apply(self, op, *inputs):
         node = self.pool.make(op, inputs, (), self.root.origin)
-        self.price += self.cost(node) + READ * sum([i not in self.built for i in inputs])
+        self.price += self.cost(node) + READ * sum(
+            [i not in self.built and i.op is not CONST for i in inputs])
         self.built.add(node)
         return node
 
@@ -263,37 +265,37 @@ class Product(Tree):
     def build(self):
         if not fits(self.constant, self.dtype) or self.constant == 0 and is_float(self.dtype):
             return None
-        if sum(not self.small(n) for n in self.under) > 1 or max(self.over.values(), default=0) > 64:
+        if sum(n.type is self.root.type for n in self.under) > 1 or max([*self.over.values(), *self.under.values(), 0]) > 64:
             return None
-        over, under = self.grouped(self.over), self.grouped(self.under)
-        scalar_over = over.pop() if over and self.small(over[-1][0]) else []
-        scalar_under = under.pop() if under and self.small(under[-1][0]) else []
-        large = self.times([self.times([self.power(n, self.over[n]) for n in g]) for g in over])
-        small = self.times([self.power(n, self.over[n]) for n in scalar_over])
-        below = self.times([self.power(n, self.under[n]) for n in scalar_under])
         minus = self.constant == -1
-        if below is not None and (small is not None or self.constant not in (1, -1) or under):
-            if small is None:
-                small, self.constant, minus = self.number(1 if minus else self.constant), 1, minus
-            small, below = self.apply(true_div, small, below), None
+        large = small = None
+        waiting = []
+        for type in sorted(dict.fromkeys(n.type for n in (*self.over, *self.under)), key=lambda t: t.ndim):
+            over = self.times([self.power(n, k) for n, k in self.over.items() if n.type is type])
+            under = self.times([self.power(n, k) for n, k in self.under.items() if n.type is type])
+            if type is self.root.type:
+                large = over
+                waiting += [under] if under is not None else []
+                continue
+            small = self.times([p for p in (small, over) if p is not None])
+            if small is None and self.constant not in (1, -1) and under is not None:
+                small, self.constant = self.number(self.constant), 1
+            if under is not None and small is not None:
+                small = self.apply(true_div, small, under)
+            elif under is not None:
+                waiting.append(under)
         if self.constant not in (1, -1):
             c = self.number(self.constant)
-            if small is None and large is None:
-                small = c
-            elif small is not None:
+            if small is not None:
                 small = self.apply(mul, small, c)
-            else:
+            elif large is not None:
                 large = self.apply(mul, large, c)
+            else:
+                small = c
         total = self.times([p for p in (large, small) if p is not None])
-        for n in (m for g in under for m in g):
-            total = self.number(1) if total is None else total
-            total = self.apply(true_div, total, self.power(n, self.under[n]))
-        if below is not None:
-            total = self.apply(true_div, self.number(1) if total is None else total, below)
+        for under in waiting:
+            total = self.apply(true_div, self.number(1) if total is None else total, under)
         return self.apply(neg, total) if minus and total is not None else total
-
-    def small(self, n):
-        return n.type.ndim == 0 and self.root.type.ndim > 0
 
     def times(self, factors):
         total = None
@@ -329,6 +331,7 @@ SAMPLES = {
     "merge_factors": lambda: [
         (mat() * 2.0) * 3.0, (mat() * num()) * num(), (mat() / num()) * num() / 4.0,
         given(mat(), lambda x: x * x * x * x), given(mat(), lambda x: (x * 2.0) * (x * 3.0) * (x * x)),
+        given(mat(), lambda x: (x / unsqueeze.of(vec(), axes=(1,))) * num()),
         (mat("int64") * 2) * 3, (mat() * vec()) * vec(), (mat("float32") / 2.0) / 3.0,
         2.0 * (num() / mat()) * num()],
     "merge_terms": lambda: [

@@ -29,8 +29,9 @@ from symgrad.ops.math import (
     true_div,
 )
 from symgrad.ops.nn import log_softmax, softmax
+from symgrad.ops.pick import pick, place
 from symgrad.ops.reduce import argmax, argmin, max_, sum_
-from symgrad.ops.scatter import inc_subtensor, pick, place
+from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, transpose, unsqueeze
 from symgrad.ops.source import arange, zeros_like
 from symgrad.types import is_complex, is_discrete, is_float
