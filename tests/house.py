@@ -22,7 +22,7 @@ PACKAGE = REPO / "symgrad"
 ROOMS = {
     "ground": "errors extras origin config",
     "words": "types",
-    "grammar": "node scalars domains filters shared op families derive constructors",
+    "grammar": "operators node scalars domains filters shared op families derive constructors",
     "ops": "ops.* ops nnet",
     "meaning": "interpret costs graph show",
     "rewriting": "compile compile.pool compile.pattern compile.rewrite compile.rules.*",
@@ -42,10 +42,10 @@ REQUIRED = {"numpy"}  # what a module may import when it is imported itself
 # Modules that import by a computed name: optional packages, unpickled ops, backends on use.
 IMPORTERS = {"extras", "op", "compile.backends.__init__"}
 # Modules outside ops/ with many names of ops: operators and methods by name; scalar functions;
-# other spellings.
-LISTERS = {"node", "scalars", "tensor"}
+# other spellings; how NumPy and BLAS spell a library call.
+LISTERS = {"operators", "scalars", "tensor", "compile.backends.statements"}
 # The one wire, and nothing else: who changes what when it is imported.
-WIRE = {"ops: node.TABLE", "ops: types.Type"}
+WIRE = {"ops: operators.TABLE", "ops: types.Type"}
 MOST_LINES = 400
 DOOR = ("__init__", "__main__")  # the package itself: imports everything
 

@@ -67,6 +67,27 @@ class Memory:
     late: list = field(default_factory=list)  # slots that can only be made in the course of a call
     base: dict = field(default_factory=dict)
 
+    def overlaps(self, plan):
+        """(updated in place, read at that moment or later): arrays of a caller that must not be
+        one memory."""
+        written, read = {}, {}
+        for k, n in enumerate(self.order):
+            home = self.homes[n]
+            if home.kind == "leaf":
+                written[home.what] = k
+            for i in n.inputs:
+                read[self.base.get(i, i)] = k
+        for leaf, k in written.items():
+            for other in (*plan.inputs, *plan.shared):
+                if (
+                    other is not leaf
+                    and other not in written
+                    and other.type.ndim
+                    and leaf.type.ndim
+                    and (read.get(other, -1) >= k or other in plan.roots)
+                ):
+                    yield leaf, other
+
     def bytes(self, lengths):
         """Predicted bytes of all slots, given ``{Dim: length}``."""
         total = 0

@@ -110,8 +110,8 @@ def mismatch(place, have, want):
     user = reason[0]
     hint = (
         (
-            "a length that is not known when the graph is built does not broadcast; declare it as 1 "
-            "with "
+            "a length that is not known when the graph is built does not broadcast; "
+            "declare it as 1 with "
             "T.row, T.col or T.tensor(dtype, shape)"
         )
         if 1 in (have, want)

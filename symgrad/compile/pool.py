@@ -118,8 +118,8 @@ class Pool:
     # -- copying a user's graph in
 
     def intern(self, outputs, origin=None):
-        """The pool's own copy of `outputs`; nodes already ours are not walked again.  `origin`: the place in user
-        code that all of them are to be ascribed to."""
+        """The pool's own copy of `outputs`; nodes already ours are not walked again.  `origin`:
+        the place in user code that all of them are to be ascribed to."""
         new = {}
         for n in toposort(outputs, stop=self.members):
             if origin is not None:

@@ -1,4 +1,5 @@
-"""What numpy programs call where the quicker of two ways depends on the lengths, which only a run can tell."""
+"""What numpy programs call where the quicker of two ways depends on the lengths, which only a run
+can tell."""
 
 from __future__ import annotations
 
@@ -19,14 +20,16 @@ def sum_along(x, axis, out):
 
 
 def max_along(x, axis, out):
-    """Greatest elements of short rows: NumPy is up to nine times as fast down the columns of a copy."""
+    """Greatest elements of short rows: NumPy is up to nine times as fast down the columns of a
+    copy."""
     if x.shape[0] >= 16 and x.shape[1] <= 64:
         return np.maximum.reduce(x.T.copy(), axis=0, out=out)
     return np.maximum.reduce(x, axis=axis, out=out)
 
 
 def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
-    """out = beta * out + alpha * A @ B, where `a` and `b` are A and B transposed (or, flipped, as they are).
+    """out = beta * out + alpha * A @ B, where `a` and `b` are A and B transposed (or, flipped, as
+    they are).
 
     BLAS does it in one pass over `out`, which wins but for long thin products into something small.
     """

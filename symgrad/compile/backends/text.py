@@ -1,4 +1,5 @@
-"""Writes the program of the numpy backend: lengths, the workspace, statements, blocks of rows, what is returned."""
+"""Writes the program of the numpy backend: lengths, the workspace, statements, blocks of rows,
+what is returned."""
 
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ from symgrad.compile.plan import Unexpected, mismatch
 from symgrad.config import config
 from symgrad.node import CONST
 from symgrad.types import BYTES
-
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
@@ -126,22 +126,9 @@ class Text:
         for leaf in (*self.plan.inputs, *self.plan.shared):
             if leaf.type.ndim == 0 and leaf not in self.in_place:
                 self.put(f"{self.names[leaf]} = {self.names[leaf]}[()]")
-        if self.in_place:
-            for leaf in self.in_place:
-                for other in (*self.plan.inputs, *self.plan.shared):
-                    if (
-                        other is not leaf
-                        and other.type.ndim
-                        and leaf.type.ndim
-                        and other.type.dtype == leaf.type.dtype
-                    ):
-                        text = self.names[other]
-                        if other in self.in_place:
-                            continue
-                        self.put(
-                            f"if np.may_share_memory({text}, {self.names[leaf]}): "
-                            f"{text} = {text}.copy()"
-                        )
+        for leaf, other in self.memory.overlaps(self.plan):
+            a, b = self.names[other], self.names[leaf]
+            self.put(f"if np.may_share_memory({a}, {b}): {a} = {a}.copy()")
 
     def place(self, place, have, places):
         if place.binds:
@@ -194,7 +181,8 @@ class Text:
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
 
     def stretches(self, n):
-        """True if every user of a stretched value stretches its operands by itself, as ufuncs do."""
+        """True if every user of a stretched value stretches its operands by itself, as ufuncs
+        do."""
         roots = self.roots
         return n not in roots and n not in self.plan.places and all(
             u not in self.loose and (u.op.name == "place" and n is u.inputs[0] or u.type.ndim
@@ -226,7 +214,8 @@ class Text:
         )
 
     def drop_unread(self):
-        """Leave out views and lengths that no statement reads (BLAS takes what is transposed as it is)."""
+        """Leave out views and lengths that no statement reads (BLAS takes what is transposed as it
+        is)."""
         words = [_WORD.findall(line) for line, _ in self.body]
         count = Counter(w for row in words for w in row)
         count.update(w for _, line in self.hoisted for w in _WORD.findall(line))

@@ -14,7 +14,7 @@ from symgrad.op import cast_node
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import cast
-from symgrad.ops.math import add, mul, neg, sub, true_div
+from symgrad.ops.math import add, mul, true_div
 from symgrad.ops.reduce import all_, any_, max_, min_, prod, sum_
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze

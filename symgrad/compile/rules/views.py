@@ -208,8 +208,8 @@ def NEGATED_SUM(node, pool):  # noqa: N802
     return pool.make(sum_, (swapped,), total.attrs, node.origin)
 
 
-@rule_on("neg_through_view", unsqueeze, squeeze, transpose, reshape, broadcast_to, subtensor, gather, kind=exact,
-         samples=lambda: [unsqueeze.of(-vec(), axes=(0,)), transpose.of(-mat()), (-mat())[0], broadcast_to.of(-num(), 3)])
+@rule_on("neg_through_view", unsqueeze, squeeze, transpose, reshape, subtensor, gather, kind=exact,
+         samples=lambda: [unsqueeze.of(-vec(), axes=(0,)), transpose.of(-mat()), (-mat())[0]])
 def NEG_THROUGH_VIEW(node, pool):  # noqa: N802
     """The sign stands before ops that move elements."""
     inner = node.inputs[0]

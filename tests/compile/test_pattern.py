@@ -1,0 +1,127 @@
+"""Patterns match what they say, in every order of commutative operands, and build what they say."""
+
+import numpy as np
+import pytest
+
+from symgrad.compile.pattern import attempt, compile_lhs, exact, holes, rule, ruleset, same_constant
+from symgrad.compile.pool import absorb
+from symgrad.node import constant, variable
+from symgrad.op import weak_numbers
+from symgrad.ops.math import add, exp, log, mul, neg, sqr
+from symgrad.ops.nn import softmax
+from symgrad.ops.reduce import sum_
+from symgrad.types import Type
+
+MATRIX = Type("float64", (None, None))
+x, y, z = holes("x y z")
+a, = holes("a")
+
+
+def inputs(*names, type=MATRIX):
+    return [variable(type, n) for n in names]
+
+
+def made(chosen, graph):
+    """What a rule makes of a graph, as (new node, pool's node)."""
+    pool, (node,) = absorb([graph])
+    with weak_numbers():
+        return attempt(chosen, node, pool), node
+
+
+def test_a_hole_that_stands_twice_must_be_one_node():
+    twice = rule("twice", add.of(x, x), mul.of(x, 2))
+    p, q = inputs("p", "q")
+    new, _ = made(twice, p + p)
+    assert new.op is mul and new.inputs[1].data == 2
+    assert made(twice, p + q)[0] is None
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("inner", [False, True])
+def test_commutative_operands_match_in_either_order(swap, inner):
+    chosen = rule("factor", add.of(mul.of(x, y), exp(z)), mul.of(x, z))
+    p, q, r = inputs("p", "q", "r")
+    product = q * p if inner else p * q
+    new, _ = made(chosen, exp(r) + product if swap else product + exp(r))
+    assert new is not None
+
+
+def test_every_order_is_tried_where_holes_are_shared():
+    chosen = rule("common", add.of(mul.of(x, y), mul.of(x, z)), mul.of(x, add.of(y, z)))
+    p, q, r = inputs("p", "q", "r")
+    for graph in (p * q + p * r, q * p + p * r, p * q + r * p, q * p + r * p):
+        new, _ = made(chosen, graph)
+        assert new.op is mul and add in [i.op for i in new.inputs]
+    assert made(chosen, p * q + exp(r))[0] is None
+
+
+def test_numbers_match_constants_of_any_dtype_and_shape():
+    chosen = rule("log1p", log(1 + x), neg(x))
+    p, = inputs("p")
+    for one in (1, 1.0, np.ones((1, 1)), np.float32(1)):
+        assert made(chosen, log(p + one))[0] is not None
+    assert made(chosen, log(p + 2))[0] is None
+    assert made(chosen, log(p + np.array([[1.0], [2.0]])))[0] is None
+    assert made(chosen, log(variable(Type("int32", (None,))) + 1.0))[0] is not None
+
+
+def test_same_constant():
+    assert same_constant(constant(np.ones(3)), 1)
+    assert not same_constant(constant(np.ones(0)), 1)
+    assert not same_constant(constant(np.array([1.0, np.nan])), 1)
+    assert not same_constant(variable(MATRIX), 1)
+
+
+def test_holes_for_attributes():
+    chosen = rule("keep", sum_.of(softmax.of(x, axis=a), axis=a), lambda x, a: sum_.of(x, axis=a))
+    p, = inputs("p")
+    assert made(chosen, sum_.of(softmax.of(p, axis=1), axis=1))[0].attrs == ((1,),)
+    assert made(chosen, sum_.of(softmax.of(p, axis=0), axis=1))[0] is None
+
+
+def test_attributes_that_are_written_out_must_be_equal():
+    chosen = rule("rows", sum_.of(x, axis=(0,)), x)
+    p, = inputs("p")
+    assert made(chosen, sum_.of(p, axis=0))[0] is not None
+    assert made(chosen, sum_.of(p, axis=1))[0] is None
+
+
+def test_a_condition_sees_holes_and_the_node():
+    seen = []
+    chosen = rule("watch", exp(x), x, lambda m: seen.append((m.x, m.node)) or False)
+    new, node = made(chosen, exp(inputs("p")[0]))
+    assert new is None and seen == [(node.inputs[0], node)]
+
+
+def test_a_function_on_the_right_may_take_the_node_and_decline():
+    chosen = rule("decline", exp(x), lambda x, node: sqr(x) if node.type.ndim == 2 else None)
+    assert made(chosen, exp(inputs("p")[0]))[0].op is sqr
+    assert made(chosen, exp(variable(Type("float64", (None,)))))[0] is None
+
+
+def test_new_nodes_come_from_the_line_of_the_old_one():
+    chosen = rule("origin", exp(x), lambda x: sqr(sqr(x)))
+    new, node = made(chosen, exp(inputs("p")[0]))
+    assert new.origin == new.inputs[0].origin == node.origin
+
+
+def test_numbers_on_the_right_take_the_dtype_of_their_neighbour():
+    new, _ = made(rule("half", sqr(x), 0.5 * x), sqr(variable(Type("float32", (None,)))))
+    assert new.type.dtype == "float32" and new.inputs[1].type.dtype == "float32"
+
+
+def test_orders_that_say_the_same_are_compiled_once():
+    assert len(compile_lhs(add.of(x, x))) == 1
+    assert len(compile_lhs(add.of(x, exp(y)))) == 2
+    assert len(compile_lhs(1 + x)) == 1
+
+
+def test_a_rule_set_knows_its_rules_by_op_and_may_leave_some_out():
+    first, second = rule("a", exp(x), x, kind=exact), rule("b", exp(neg(x)), x)
+    rules = ruleset("set", first, second)
+    assert rules.by_op[exp] == [first, second]
+    fewer = rules.without(["a"])
+    assert fewer.rules == (second,) and fewer.by_op[exp] == [second]
+    assert rules.without(["a"]) is fewer and rules.without([]) is rules
+    with pytest.raises(AssertionError, match="used twice"):
+        ruleset("set", first, rule("a", log(x), x))

@@ -1,0 +1,127 @@
+"""The engine: one walk to a normal form, loops found at once, no recursion, a log of what fired."""
+
+import time
+
+import numpy as np
+import pytest
+
+from symgrad.compile.passes import PIPELINE
+from symgrad.compile.pattern import holes, rounding, rule, rule_on, ruleset
+from symgrad.compile.pool import absorb
+from symgrad.compile.rewrite import Log, rewrite
+from symgrad.compile.rules import canonicalise, collect
+from symgrad.errors import RewriteLoop
+from symgrad.node import toposort, variable
+from symgrad.ops.math import add, exp, log, mul, neg, sqr, sub
+from symgrad.ops.shape import transpose
+from symgrad.ops.trig import tanh
+from symgrad.types import Type
+
+VECTOR = Type("float64", (None,))
+x, y = holes("x y")
+
+
+def pooled(graph):
+    pool, (node,) = absorb([graph])
+    return pool, node
+
+
+def test_a_loop_names_the_rules_that_undo_one_another():
+    rules = ruleset("bad", rule("swap", sub.of(x, y), neg(sub.of(y, x))),
+                    rule("swap back", neg(sub.of(x, y)), sub.of(y, x)))
+    pool, node = pooled(variable(VECTOR) - variable(VECTOR))
+    with pytest.raises(RewriteLoop, match="swap"):
+        rewrite([node], rules, pool)
+
+
+@pytest.mark.parametrize("wrapped", [neg(exp(x)), log(exp(exp(x)))])
+def test_a_rule_that_wraps_what_it_finds_is_a_loop(wrapped):
+    pool, node = pooled(exp(variable(VECTOR)))
+    with pytest.raises(RewriteLoop, match="wrap"):
+        rewrite([node], ruleset("bad", rule("wrap", exp(x), wrapped)), pool)
+
+
+def test_inputs_are_in_normal_form_before_a_node_is_tried():
+    rules = ruleset("r", rule("inner", neg(neg(x)), x), rule("outer", exp(log(x)), x))
+    v = variable(VECTOR)
+    pool, node = pooled(exp(neg(neg(log(v)))))
+    (new,) = rewrite([node], rules, pool)
+    assert new is pool.leaf[v]
+
+
+def test_the_log_counts_firings_and_refusals_and_keeps_history_if_asked():
+    rules = ruleset("r", rule("ok", exp(x), sqr(x)),
+                    rule_on("wrong", tanh, kind=rounding)(lambda n, pool: transpose.of(
+                        variable(Type("float32", (2, 3))))))
+    pool, node = pooled(tanh(exp(variable(VECTOR))) + exp(variable(VECTOR)))
+    log_ = Log(history=[])
+    rewrite([node], rules, pool, log_)
+    assert log_.fired == {"ok": 2} and log_.refused == {"wrong": 1}
+    assert [name for name, *_ in log_.history] == ["ok", "ok"]
+
+
+def test_names_move_to_what_replaces_a_node():
+    v = variable(VECTOR)
+    named = exp(v)
+    named.name = "h"
+    pool, node = pooled(named)
+    (new,) = rewrite([node], ruleset("r", rule("ok", exp(x), sqr(x))), pool)
+    assert new.op is sqr and new.name == "h"
+
+
+def test_shared_nodes_are_rewritten_once():
+    v = variable(VECTOR)
+    shared = exp(v)
+    pool, node = pooled(shared * shared + shared)
+    log_ = Log()
+    rewrite([node], ruleset("r", rule("ok", exp(x), sqr(x))), pool, log_)
+    assert log_.fired == {"ok": 1}
+
+
+@pytest.mark.parametrize("chosen", [p for p in PIPELINE if p.rules or p.run], ids=lambda p: p.name)
+def test_a_deep_chain_needs_no_recursion_and_settles(chosen):
+    h = variable(VECTOR)
+    for k in range(50_000):
+        h = [tanh, neg, sqr][k % 3](h) if k % 5 else h + 1.0
+    pool, (node,) = absorb([h])
+    walk = chosen.run or (lambda o, pool, log: rewrite(o, chosen.rules, pool, log))
+    once = walk([node], pool, Log())
+    assert walk(once, pool, Log()) == once
+
+
+@pytest.mark.parametrize("kind", ["left", "right", "tree", "products"])
+def test_long_sums_take_linear_time(kind):
+    """The time for four times as many terms is about four times as long, not sixteen."""
+
+    def seconds(n):
+        terms = [tanh(variable(VECTOR)) * 2.0 for _ in range(n)]
+        if kind == "tree":
+            while len(terms) > 1:
+                terms = [add.of(*terms[k:k + 2]) if k + 1 < len(terms) else terms[k]
+                         for k in range(0, len(terms), 2)]
+            total = terms[0]
+        else:
+            total = terms[0]
+            for t in terms[1:]:
+                total = {"left": lambda a, b: a + b, "right": lambda a, b: b - a,
+                         "products": mul.of}[kind](total, t)
+        pool, outputs = absorb([total])
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            rewrite(outputs, canonicalise.RULES, pool)
+            collect.run(outputs, pool, Log())
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    seconds(200)
+    assert seconds(4000) < 9 * seconds(1000)
+
+
+def test_a_term_with_several_users_is_not_computed_twice():
+    v, w = variable(VECTOR), variable(VECTOR)
+    shared = v + w
+    pool, outputs = absorb([tanh(shared), shared + v, shared - w])
+    new = collect.run(outputs, pool, Log())
+    assert len(toposort(new)) <= len(toposort(outputs))
+    assert new == outputs
