@@ -1,4 +1,5 @@
-"""Graphs evaluated with as many digits as it takes: the truth for rules that claim to be nearer it."""
+"""Graphs evaluated with as many digits as it takes: the truth for rules that claim to be nearer
+it."""
 
 from __future__ import annotations
 
@@ -53,14 +54,31 @@ def _plain(other):
     return other if isinstance(other, Number) else float(other)
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow", "radd", "rsub", "rmul", "rtruediv", "lt", "le",
-              "gt", "ge", "eq", "ne"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "pow",
+    "radd",
+    "rsub",
+    "rmul",
+    "rtruediv",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq",
+    "ne",
+):
     setattr(Number, f"__{_name}__", _binary(f"__{_name}__"))
 
 
 def _unary(name):
     def method(self):
-        found = getattr(mpmath, name)(self.value) if self.value or name != "log" else mpmath.mpf("-inf")
+        found = (
+            getattr(mpmath, name)(self.value) if self.value or name != "log" else mpmath.mpf("-inf")
+        )
         return Number(mpmath.nan if isinstance(found, mpmath.mpc) else found)
 
     return method
@@ -104,8 +122,11 @@ def _run(outputs, store):
             body = expansion(n)
             store[n] = _run([body], store)[0]
         elif n.op.name == "cast":
-            store[n] = _exact(store[n.inputs[0]].astype(n.attrs[0])) if is_discrete(
-                n.inputs[0].type.dtype) else store[n.inputs[0]]
+            store[n] = (
+                _exact(store[n.inputs[0]].astype(n.attrs[0]))
+                if is_discrete(n.inputs[0].type.dtype)
+                else store[n.inputs[0]]
+            )
         elif n.op.name == "logaddexp":
             x, y = [store[i] for i in n.inputs]
             store[n] = np.log(np.exp(x) + np.exp(y))
@@ -115,5 +136,8 @@ def _run(outputs, store):
             store[n] = np.zeros(np.shape(store[n.inputs[0]]), bool)
         else:
             given = dict(zip(n.op.params, n.attrs, strict=True))
-            store[n] = np.asarray(n.op.numpy(*[store[i] for i in n.inputs], **given), object if not is_discrete(n.type.dtype) else None)
+            store[n] = np.asarray(
+                n.op.numpy(*[store[i] for i in n.inputs], **given),
+                object if not is_discrete(n.type.dtype) else None,
+            )
     return [store[o] for o in outputs]

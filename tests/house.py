@@ -43,7 +43,7 @@ REQUIRED = {"numpy"}  # what a module may import when it is imported itself
 IMPORTERS = {"extras", "op", "compile.backends.__init__"}
 # Modules outside ops/ with many names of ops: operators and methods by name; scalar functions;
 # other spellings; how NumPy and BLAS spell a library call.
-LISTERS = {"operators", "scalars", "tensor", "compile.backends.statements"}
+LISTERS = {"operators", "scalars", "tensor", "compile.backends.spelled"}
 # The one wire, and nothing else: who changes what when it is imported.
 WIRE = {"ops: operators.TABLE", "ops: types.Type"}
 MOST_LINES = 400

@@ -27,8 +27,13 @@ for _name, _set in SETS.items():
             RULES[f"{_name}.{_rule.name}"] = _rule
 DTYPES = ("float64", "float32", "int64", "uint8", "complex128", "bool")
 LENGTHS = (3, 4, 5, 2, 6, 7)
-EPS = {"float16": 1e-3, "float32": 1.2e-7, "float64": 2.3e-16, "complex64": 1.2e-7,
-       "complex128": 2.3e-16}
+EPS = {
+    "float16": 1e-3,
+    "float32": 1.2e-7,
+    "float64": 2.3e-16,
+    "complex64": 1.2e-7,
+    "complex128": 2.3e-16,
+}
 
 # -- graphs on which a rule fires
 
@@ -104,7 +109,9 @@ def plain(seed, low=-3, high=3):
         if dtype == "bool":
             return rng.random(shape) < 0.5
         if not is_float(dtype):
-            return rng.integers(max(low, 0) if dtype.startswith("u") else low, high, shape).astype(dtype)
+            return rng.integers(max(low, 0) if dtype.startswith("u") else low, high, shape).astype(
+                dtype
+            )
         x = rng.uniform(low, high, shape)
         return (x + 1j * rng.uniform(low, high, shape) if is_complex(dtype) else x).astype(dtype)
 
@@ -119,8 +126,21 @@ def special(seed):
         if not is_float(dtype) or is_complex(dtype):
             return plain(seed)(shape, dtype)
         info = np.finfo(dtype)
-        pool = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5, info.max, info.tiny,
-                         info.smallest_subnormal], dtype)
+        pool = np.array(
+            [
+                np.nan,
+                np.inf,
+                -np.inf,
+                0.0,
+                -0.0,
+                1.0,
+                -2.5,
+                info.max,
+                info.tiny,
+                info.smallest_subnormal,
+            ],
+            dtype,
+        )
         return rng.choice(pool, shape)
 
     return draw
@@ -248,8 +268,13 @@ def test_both_sides_have_the_same_gradient(name):
             continue
         values = arrays([old, new], plain(5, 0.3, 2))
         weight = constant(np.random.default_rng(1).normal(size=run([old], values)[0].shape))
-        slopes = [run([g if g is not None else constant(0.0) for g in
-                       backward([side], [weight], inputs)], values) for side in (old, new)]
+        slopes = [
+            run(
+                [g if g is not None else constant(0.0) for g in backward([side], [weight], inputs)],
+                values,
+            )
+            for side in (old, new)
+        ]
         for a, b in zip(*slopes, strict=True):
             np.testing.assert_allclose(np.broadcast_to(b, a.shape), a, rtol=1e-8, atol=1e-9)
 
@@ -293,14 +318,19 @@ def test_random_graphs_keep_their_value_and_settle(seed):
         for _ in range(2):
             before = outputs
             if chosen.rules is not None:
-                outputs = rewrite(outputs, chosen.rules.without(
-                    {r.name for r in chosen.rules.rules if r.kind is assumes})
-                    if chosen.name != "expand" else chosen.rules, pool)
+                outputs = rewrite(
+                    outputs,
+                    chosen.rules.without({r.name for r in chosen.rules.rules if r.kind is assumes})
+                    if chosen.name != "expand"
+                    else chosen.rules,
+                    pool,
+                )
             elif chosen.run is not None:
                 outputs = chosen.run(outputs, pool, Log())
         assert outputs == before, f"{chosen.name} does not settle"
-        np.testing.assert_allclose(run(outputs, values)[0], want, rtol=1e-9, atol=1e-11,
-                                   err_msg=chosen.name)
+        np.testing.assert_allclose(
+            run(outputs, values)[0], want, rtol=1e-9, atol=1e-11, err_msg=chosen.name
+        )
 
 
 def random_graph(seed):
@@ -309,18 +339,40 @@ def random_graph(seed):
     rng = np.random.default_rng(seed)
     shapes = [Type("float64", (None, None)), Type("float64", ()), Type("float64", (1, None))]
     nodes = [variable(shapes[k]) for k in (0, 0, 1, 1, 2)]
-    unary = [T["tanh"], T["neg"], T["sqr"], T["sigmoid"], T["abs"], lambda v: v * 2.0,
-             lambda v: v + 1.0, lambda v: v - 0.5, lambda v: v / 3.0, lambda v: 1.0 - v,
-             lambda v: T["sum"](v, axis=v.ndim - 1, keepdims=True) if v.ndim else v,
-             lambda v: T["softmax"](v, axis=1) if v.ndim == 2 else v, lambda v: T["exp"](T["tanh"](v)),
-             lambda v: T["log"](1.0 + T["exp"](v)), lambda v: v ** 3.0,
-             lambda v: T["transpose"](T["transpose"](v)), lambda v: T["mean"](v)]
-    binary = [T["add"], T["sub"], T["mul"], T["maximum"], lambda a, b: a / (2.0 + T["sqr"](b)),
-              lambda a, b: T["where"](T["gt"](a, b), a, b)]
+    unary = [
+        T["tanh"],
+        T["neg"],
+        T["sqr"],
+        T["sigmoid"],
+        T["abs"],
+        lambda v: v * 2.0,
+        lambda v: v + 1.0,
+        lambda v: v - 0.5,
+        lambda v: v / 3.0,
+        lambda v: 1.0 - v,
+        lambda v: T["sum"](v, axis=v.ndim - 1, keepdims=True) if v.ndim else v,
+        lambda v: T["softmax"](v, axis=1) if v.ndim == 2 else v,
+        lambda v: T["exp"](T["tanh"](v)),
+        lambda v: T["log"](1.0 + T["exp"](v)),
+        lambda v: v**3.0,
+        lambda v: T["transpose"](T["transpose"](v)),
+        lambda v: T["mean"](v),
+    ]
+    binary = [
+        T["add"],
+        T["sub"],
+        T["mul"],
+        T["maximum"],
+        lambda a, b: a / (2.0 + T["sqr"](b)),
+        lambda a, b: T["where"](T["gt"](a, b), a, b),
+    ]
     for _ in range(25):
         a, b = (nodes[k] for k in rng.integers(0, len(nodes), 2))
-        grown = unary[rng.integers(len(unary))](a) if rng.random() < 0.5 else (
-            binary[rng.integers(len(binary))](a, b))
+        grown = (
+            unary[rng.integers(len(unary))](a)
+            if rng.random() < 0.5
+            else (binary[rng.integers(len(binary))](a, b))
+        )
         nodes.append(T["tanh"](grown) if rng.random() < 0.3 else grown)
     return T["sum"](T["tanh"](nodes[-1])) + T["sum"](T["tanh"](nodes[-2])) + T["sum"](nodes[-3])
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from symgrad.compile.spell import domain, fusible, read_inputs, row_inputs
+from symgrad.compile.spell import domain, fusible, read_inputs, row_inputs, whole
 from symgrad.node import CONST, toposort
 
 SCALAR, VIEW, ARRAY, VIEW_AFTER = range(4)  # the order within a level
@@ -109,8 +109,8 @@ class _Fuser:
             return 0
         if self.domain[i] != self.domain[n]:
             return 1
-        if i.op.kind == "reduction" and 0 in i.attrs[0]:
-            return 1  # complete only after the loop
+        if whole(i):
+            return 1
         rows = self.rows[n]
         for k, operand in enumerate(n.inputs):
             if operand is i and k not in rows:

@@ -90,7 +90,7 @@ class Lit:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """A row of the scalar vocabulary, or ``cast``, on operands of one dtype; `dtype`: the result's."""
+    """A row of the scalar vocabulary, or ``cast``, on operands of one dtype."""
 
     row: str
     args: tuple

@@ -84,15 +84,14 @@ class _Nester:
                 continue
             outer = [a.letter for a in s.at if type(a) is Axis]
             reads = self.reads(s)
+            if s.over and not s.onto:
+                jobs.append(_Job(s, "start", tuple(outer)))
+            loop = tuple(outer)
             if s.over:
-                if not s.onto:
-                    jobs.append(_Job(s, "start", tuple(outer)))
                 loop = tuple(sorted([*outer, *s.over], key=self.rank.__getitem__))
-                if s.combine in ARG and not self.in_order(s.over):
-                    loop = (*outer, *s.over)  # they must meet the first of equals first
-                jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
-            else:
-                jobs.append(_Job(s, "set", tuple(outer), reads))
+                if (s.combine in ARG or not s.combine) and not self.in_order(s.over):
+                    loop = (*outer, *s.over)  # where the first, or the last, of several counts
+            jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
         return jobs
 
     def in_order(self, letters):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import keyword
 
-from symgrad.compile.kernel import Axis, Kernel, Lit, Load, Param, Stage, walk
+from symgrad.compile.kernel import Axis, Index, Kernel, Lit, Load, Param, Stage, walk
 from symgrad.compile.spell import (
     LOWERED,
     cast,
@@ -72,7 +72,7 @@ class _Writer:
         for n in self.step.body:
             if n in self.stored:
                 self.write(n)
-        loaded = {e.source for s in self.stages for e in walk(s.expr) if type(e) is Load}
+        loaded = {e.source for s in self.stages for e in walk(s.expr, *s.at) if type(e) is Load}
         params = [Param(self.names[i], i.type) for i in self.step.inputs if self.names[i] in loaded]
         results = [Param(self.names[n], n.type) for n in self.step.outputs]
         name = f"k_{self.names[self.step.outputs[0]]}"
@@ -145,7 +145,22 @@ class _Writer:
             self.reduction(n, name, dtype)
             return
         at = self.bind(n.type.shape)
-        self.put(name, at, self.spell(n, at), dtype, inline=n in self.inline, node=n)
+        if n.op.kind == "scatter" and LOWERED[n.op.name].part:
+            self.put(name, at, self.read(n.inputs[0], at), dtype, node=n)
+            self.scatter(n, name, dtype)
+        else:
+            self.put(name, at, self.spell(n, at), dtype, inline=n in self.inline, node=n)
+
+    def scatter(self, n, name, dtype):
+        """What is written into the copy of the first input."""
+        row = LOWERED[n.op.name]
+        inner = self.bind(row.part(n))
+        cells, value = row.spell(n, inner, lambda k, at: self.read(n.inputs[k], at))
+        cells = tuple([0 if d == 1 and not isinstance(c, Index) else c
+                       for c, d in zip(cells, n.type.shape, strict=True)])
+        over = tuple([a.letter for a in inner if isinstance(a, Axis) and a not in cells])
+        word = None if n.attrs[1] else "or" if dtype == "bool" else "sum"
+        self.put(name, cells, cast(value, dtype), dtype, word, over, onto=True, node=n)
 
     def reduction(self, n, name, dtype):
         x, axes, word = n.inputs[0], n.attrs[0], combine(n)

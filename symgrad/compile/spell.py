@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgrad.compile.kernel import Apply, Index, Lit, Size, affine, as_value
-from symgrad.ops.index import FULL, Slice, layout
+from symgrad.ops.index import FULL, Slice, layout, region, slots
 from symgrad.ops.lengths import known
 from symgrad.scalars import Apply as Application
 from symgrad.scalars import Arg, expression
@@ -33,22 +33,25 @@ class Lowered(NamedTuple):
 
     `reads(n)`: inputs whose elements are read (of others only the shape matters); `rows(n)`: those
     of which row r of n reads row r alone; `able(n)`: whether this node can be written so.
+    `part(n)`, for an op that writes into its first input: the shape of what it writes; then `spell`
+    gives the cell and the value for an index into that.
     """
 
     spell: object
     reads: object
     rows: object
     able: object
+    part: object
 
 
 LOWERED = {}
 
 
-def lowers(name, reads=lambda n: (0,), rows=lambda n: (), able=lambda n: True):
+def lowers(name, reads=lambda n: (0,), rows=lambda n: (), able=lambda n: True, part=None):
     """Decorator: put a spelling into `LOWERED`."""
 
     def put(spell):
-        LOWERED[name] = Lowered(spell, reads, rows, able)
+        LOWERED[name] = Lowered(spell, reads, rows, able, part)
         return spell
 
     return put
@@ -84,6 +87,13 @@ def row_inputs(n):
     if n.op.kind == "elementwise":
         return [k for k, i in enumerate(n.inputs) if i.type.ndim == n.type.ndim]
     return (0,) if n.op.kind == "reduction" else LOWERED[n.op.name].rows(n)
+
+
+def whole(n):
+    """Whether no row of a fusible node is complete before all are."""
+    if n.op.kind == "reduction":
+        return 0 in n.attrs[0]
+    return n.op.kind == "scatter" and LOWERED[n.op.name].part is not None
 
 
 def domain(n):
@@ -308,9 +318,14 @@ def _(n, at, read):
 
 
 def _indexed(n, at, read, width):
-    """An element of ``x[idx]``: each axis of x is at a number, an axis of n, or computed."""
+    return read(0, _cell(n, at, read, width))
+
+
+def _cell(n, at, read, width, first=1):
+    """Where in its first input an element of ``x[idx]`` is: each axis is at a number, at an axis of
+    the part, or computed.  `first`: the input that the indices begin with."""
     where = {place: at[k] for k, place in enumerate(layout(n.attrs[0], width))}
-    out, nth = [], itertools.count(1)
+    out, nth = [], itertools.count(first)
     for axis, (entry, d) in enumerate(zip(n.attrs[0], n.inputs[0].type.shape, strict=True)):
         if entry == "#":
             k = next(nth)
@@ -320,8 +335,7 @@ def _indexed(n, at, read, width):
         elif entry == "@":
             out.append(checked(n, read(next(nth), []), axis))
         elif isinstance(entry, int):
-            known_cell = isinstance(d, int)
-            out.append(entry if known_cell else checked(n, Lit(entry, "int64"), axis))
+            out.append(entry if isinstance(d, int) else checked(n, Lit(entry, "int64"), axis))
         elif entry == FULL:
             out.append(where["x", axis])
         elif isinstance(d, int):
@@ -329,9 +343,29 @@ def _indexed(n, at, read, width):
             out.append(affine([(step, where["x", axis])], start))
         else:
             out.append(affine([(1, d), (-1, where["x", axis])], -1))
-    return read(0, out)
+    return out
 
 
 def checked(n, e, axis):
     """A computed index into an axis of a node's first input."""
     return Index(e, n.inputs[0].type.shape[axis], axis, n.op.name, n)
+
+
+def _arrays(n):
+    return [i for slot, i in zip(slots(n.attrs[0]), n.inputs[2:], strict=True) if slot == "#"]
+
+
+def _part(n):
+    return region(n.inputs[0].type.shape, n.attrs[0], [i.type.shape for i in _arrays(n)])
+
+
+def _fits_its_part(n):
+    y = n.inputs[1].type
+    return _plain(n) and (not y.ndim or y.shape == _part(n))
+
+
+@lowers("inc_subtensor", reads=lambda n: range(len(n.inputs)), rows=lambda n: (0,),
+        able=_fits_its_part, part=_part)
+def _(n, at, read):
+    width = max([i.type.ndim for i in _arrays(n)], default=0)
+    return _cell(n, at, read, width, first=2), read(1, at[len(at) - n.inputs[1].type.ndim:])

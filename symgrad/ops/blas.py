@@ -1,4 +1,5 @@
-"""Products that are added to something in one call, with scaling: what BLAS calls gemm, gemv and ger.
+"""Products that are added to something in one call, with scaling: what BLAS calls gemm, gemv and
+ger.
 
 The compiler makes them (compile/rules/blas.py); the backend may compute them in the memory of c.
 """
@@ -29,8 +30,15 @@ def updating(numpy, ranks, pairs, *shapes):
         return [([rng.normal(size=s) for s in shape], {}) for shape in shapes]
 
     def family(function):
-        return define("contract", infer, prepare=casting(upcast), same=lambda types: pairs,
-                      numpy=numpy, expand=function, samples=samples)(function)
+        return define(
+            "contract",
+            infer,
+            prepare=casting(upcast),
+            same=lambda types: pairs,
+            numpy=numpy,
+            expand=function,
+            samples=samples,
+        )(function)
 
     return family
 
@@ -43,8 +51,13 @@ def _ger(c, x, y, alpha):
     return np.asarray(c + alpha * np.outer(x, y))
 
 
-@updating(_gemm, (2, 2, 2, 0, 0), (((0, 0), (1, 0)), ((0, 1), (2, 1)), ((1, 1), (2, 0))),
-          [(4, 5), (4, 3), (3, 5), (), ()], [(4, 5), (4, 0), (0, 5), (), ()])
+@updating(
+    _gemm,
+    (2, 2, 2, 0, 0),
+    (((0, 0), (1, 0)), ((0, 1), (2, 1)), ((1, 1), (2, 0))),
+    [(4, 5), (4, 3), (3, 5), (), ()],
+    [(4, 5), (4, 0), (0, 5), (), ()],
+)
 def gemm(c, a, b, alpha, beta):
     """``beta c + alpha a @ b`` for matrices; alpha and beta are scalars (BLAS, Dongarra and others,
     ACM TOMS 16(1), 1990).  ShapeError if the lengths do not fit.

@@ -14,7 +14,7 @@ from symgrad.types import Type
 
 MATRIX = Type("float64", (None, None))
 x, y, z = holes("x y z")
-a, = holes("a")
+(a,) = holes("a")
 
 
 def inputs(*names, type=MATRIX):
@@ -57,7 +57,7 @@ def test_every_order_is_tried_where_holes_are_shared():
 
 def test_numbers_match_constants_of_any_dtype_and_shape():
     chosen = rule("log1p", log(1 + x), neg(x))
-    p, = inputs("p")
+    (p,) = inputs("p")
     for one in (1, 1.0, np.ones((1, 1)), np.float32(1)):
         assert made(chosen, log(p + one))[0] is not None
     assert made(chosen, log(p + 2))[0] is None
@@ -74,14 +74,14 @@ def test_same_constant():
 
 def test_holes_for_attributes():
     chosen = rule("keep", sum_.of(softmax.of(x, axis=a), axis=a), lambda x, a: sum_.of(x, axis=a))
-    p, = inputs("p")
+    (p,) = inputs("p")
     assert made(chosen, sum_.of(softmax.of(p, axis=1), axis=1))[0].attrs == ((1,),)
     assert made(chosen, sum_.of(softmax.of(p, axis=0), axis=1))[0] is None
 
 
 def test_attributes_that_are_written_out_must_be_equal():
     chosen = rule("rows", sum_.of(x, axis=(0,)), x)
-    p, = inputs("p")
+    (p,) = inputs("p")
     assert made(chosen, sum_.of(p, axis=0))[0] is not None
     assert made(chosen, sum_.of(p, axis=1))[0] is None
 

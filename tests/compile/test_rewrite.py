@@ -27,8 +27,11 @@ def pooled(graph):
 
 
 def test_a_loop_names_the_rules_that_undo_one_another():
-    rules = ruleset("bad", rule("swap", sub.of(x, y), neg(sub.of(y, x))),
-                    rule("swap back", neg(sub.of(x, y)), sub.of(y, x)))
+    rules = ruleset(
+        "bad",
+        rule("swap", sub.of(x, y), neg(sub.of(y, x))),
+        rule("swap back", neg(sub.of(x, y)), sub.of(y, x)),
+    )
     pool, node = pooled(variable(VECTOR) - variable(VECTOR))
     with pytest.raises(RewriteLoop, match="swap"):
         rewrite([node], rules, pool)
@@ -50,9 +53,13 @@ def test_inputs_are_in_normal_form_before_a_node_is_tried():
 
 
 def test_the_log_counts_firings_and_refusals_and_keeps_history_if_asked():
-    rules = ruleset("r", rule("ok", exp(x), sqr(x)),
-                    rule_on("wrong", tanh, kind=rounding)(lambda n, pool: transpose.of(
-                        variable(Type("float32", (2, 3))))))
+    rules = ruleset(
+        "r",
+        rule("ok", exp(x), sqr(x)),
+        rule_on("wrong", tanh, kind=rounding)(
+            lambda n, pool: transpose.of(variable(Type("float32", (2, 3))))
+        ),
+    )
     pool, node = pooled(tanh(exp(variable(VECTOR))) + exp(variable(VECTOR)))
     log_ = Log(history=[])
     rewrite([node], rules, pool, log_)
@@ -97,14 +104,19 @@ def test_long_sums_take_linear_time(kind):
         terms = [tanh(variable(VECTOR)) * 2.0 for _ in range(n)]
         if kind == "tree":
             while len(terms) > 1:
-                terms = [add.of(*terms[k:k + 2]) if k + 1 < len(terms) else terms[k]
-                         for k in range(0, len(terms), 2)]
+                terms = [
+                    add.of(*terms[k : k + 2]) if k + 1 < len(terms) else terms[k]
+                    for k in range(0, len(terms), 2)
+                ]
             total = terms[0]
         else:
             total = terms[0]
             for t in terms[1:]:
-                total = {"left": lambda a, b: a + b, "right": lambda a, b: b - a,
-                         "products": mul.of}[kind](total, t)
+                total = {
+                    "left": lambda a, b: a + b,
+                    "right": lambda a, b: b - a,
+                    "products": mul.of,
+                }[kind](total, t)
         pool, outputs = absorb([total])
         best = np.inf
         for _ in range(3):

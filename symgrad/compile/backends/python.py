@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import linecache
+from zlib import crc32
 
 import numpy as np
 
@@ -52,10 +53,9 @@ class Program:
             if kernel is None:
                 self.functions.append(None)
                 continue
-            nest = loops(kernel)
-            text = show(nest, typed=True)
+            function, text = executable(kernel)
             texts.append(text)
-            self.functions.append(_function(nest.name, text))
+            self.functions.append(function)
         self.source = "\n\n\n".join(texts)
         self.names = names
 
@@ -120,13 +120,14 @@ def _value(node, store):
     return node.attrs[0].array if node.op is CONST else store[node]
 
 
-def _function(name, text):
-    """The Python function that a text defines."""
-    file = f"<symgrad-loops-{name}-{hash(text) & 0xffffff:x}>"
+def executable(kernel):
+    """A kernel as a Python function ``(*params, *results, **lengths)``, and its text."""
+    text = show(loops(kernel), typed=True)
+    file = f"<symgrad-loops-{kernel.name}-{crc32(text.encode()):x}>"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
     scope = dict(MEANING)
     exec(builtins.compile(text, file, "exec"), scope)
-    return scope[name]
+    return scope[kernel.name], text
 
 
 # -- what the words of a printed nest mean

@@ -3,7 +3,7 @@ printed)."""
 
 from __future__ import annotations
 
-from symgrad.compile.backends.quick import add_product
+from symgrad.compile.backends.quick import add_product, blas
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
 
@@ -47,7 +47,7 @@ def _gemm(p, node, out, name):
     if not _blas_ready(node):
         return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
     (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
-    p.env["gemm"], p.env["add_product"] = _blas("gemm", node.type.dtype), add_product
+    p.env["gemm"], p.env["add_product"] = blas("gemm", node.type.dtype), add_product
     alpha, beta = p.operand(alpha, name), p.operand(beta, name)
     return [*lines, f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"]
 
@@ -57,7 +57,7 @@ def _ger(p, node, out, name):
     lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
     if not _blas_ready(node):
         return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
-    p.env["ger"] = _blas("ger", node.type.dtype)
+    p.env["ger"] = blas("ger", node.type.dtype)
     x, y, alpha = (p.operand(i, name) for i in (x, y, alpha))
     return [*lines, f"ger({alpha}, {y}, {x}, a={out}.T, overwrite_a=1)"]
 
@@ -67,16 +67,10 @@ def _gemv(p, node, out, name):
     lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
     if not _blas_ready(node):
         return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
-    p.env["gemv"] = _blas("gemv", node.type.dtype)
+    p.env["gemv"] = blas("gemv", node.type.dtype)
     text, flag = _turned(p, a, name)
     x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
     return [*lines, f"gemv({alpha}, {text}, {x}, {beta}, {out}, overwrite_y=1, trans={1 - flag})"]
-
-
-def _blas(name, dtype):
-    from scipy.linalg import blas  # noqa: PLC0415  (0.1 s to import: only programs with products pay for it)
-
-    return getattr(blas, {"float32": "s", "float64": "d"}[dtype] + name)
 
 
 def _view(text):

@@ -29,7 +29,8 @@ def run(outputs, pool, log, off=()):
 
 
 def _splits(n):
-    """Whether a node is part of a linear combination: its inputs are terms, or a term and a scalar."""
+    """Whether a node is part of a linear combination: its inputs are terms, or a term and a
+    scalar."""
     if n.op is add or n.op is sub or n.op is neg:
         return True
     return (n.op is mul or n.op is true_div) and n.inputs[1].type.ndim == 0 or n.op is mul and n.inputs[0].type.ndim == 0
@@ -59,7 +60,8 @@ class _Walk:
             if n.type.dtype in DTYPES and n.type.ndim in (1, 2):
                 made = form(self, n)
             if made is None:
-                made = n if inputs == n.inputs else self.pool.make(n.op, inputs, n.attrs, n.origin, n.type)
+                made = n if inputs == n.inputs else self.pool.make(n.op, inputs, n.attrs, n.origin,
+                                                                   n.type)
             if n.name and not made.name:
                 made.name = n.name
             self.new[n] = made
@@ -80,10 +82,12 @@ class _Walk:
         a, b = [self.new[i] for i in product.inputs]
         if a.type.ndim != 2 or b.type.ndim != 2 or n.attrs[0] != (1, 0):
             return None
-        return self.note("transposed_dot", n, self.make(dot, (self.flipped(b), self.flipped(a)), n.origin, n.type))
+        return self.note("transposed_dot", n, self.make(dot, (self.flipped(b), self.flipped(a)),
+                                                        n.origin, n.type))
 
     def flipped(self, x):
-        return x.inputs[0] if x.op is transpose else self.pool.make(transpose, (x,), ((1, 0),), x.origin)
+        return x.inputs[0] if x.op is transpose else self.pool.make(transpose, (x,), ((1, 0),),
+                                                                    x.origin)
 
     def make(self, op, inputs, origin=None, type=None):
         return self.pool.make(op, inputs, (), origin, type)
@@ -114,13 +118,15 @@ class _Walk:
                 inputs = base, a, b, alpha
             else:
                 inputs = base, a, b, alpha, beta
-            base, beta = self.make({"gemm": gemm, "gemv": gemv, "ger": ger}[name], inputs, n.origin, n.type), 1
+            base, beta = self.make({"gemm": gemm, "gemv": gemv, "ger": ger}[name], inputs, n.origin,
+                                   n.type), 1
         for name, *_ in products:
             self.note(name, n, base)
         return base
 
     def taken(self, root):
-        """The linear combination below a node: ``{term: factor}`` and a list of products with factors."""
+        """The linear combination below a node: ``{term: factor}`` and a list of products with
+        factors."""
         terms, products, stack = {}, [], [(root, 1)]
         while stack:
             n, c = stack.pop()
@@ -143,12 +149,14 @@ class _Walk:
         return terms, products
 
     def product(self, n, c):
-        """(name, operands, factor, node) of a product that BLAS can add to something; None for anything else."""
+        """(name, operands, factor, node) of a product that BLAS can add to something; None for
+        anything else."""
         if n.op is dot and n.type.ndim:
             (a, b), c = [self.new[i] for i in n.inputs], c
             if a.type.ndim == 2 and b.type.ndim == 2:
                 if a.type.shape[1] == 1:
-                    thin = [self.pool.make(squeeze, (x,), ((k,),), n.origin) for x, k in ((a, 1), (b, 0))]
+                    thin = [self.pool.make(squeeze, (x,), ((k,),), n.origin) for x, k in ((a, 1),
+                                                                                          (b, 0))]
                     return "ger", thin, c, n
                 return "gemm", (a, b), c, n
             if a.type.ndim == 1:
@@ -194,12 +202,17 @@ def _step(w, lr, c):
 
 
 SAMPLES = {
-    "transposed_dot": lambda: [transpose.of(dot.of(mat(), mat())), transpose.of(dot.of(transpose.of(mat()), mat()))],
+    "transposed_dot": lambda: [transpose.of(dot.of(mat(), mat())),
+                               transpose.of(dot.of(transpose.of(mat()), mat()))],
     "gemm": lambda: [
-        mat() - num() * dot.of(mat(), mat()), mat() + dot.of(mat(), transpose.of(mat())), dot.of(mat(), mat()) - mat() / 3.0,
-        _step(mat("float32"), num("float32"), num("float32")), dot.of(mat(), mat()) + dot.of(mat(), mat())],
+        mat() - num() * dot.of(mat(), mat()), mat() + dot.of(mat(), transpose.of(mat())),
+        dot.of(mat(), mat()) - mat() / 3.0,
+        _step(mat("float32"), num("float32"), num("float32")), dot.of(mat(), mat()) + dot.of(mat(),
+                                                                                             mat())],
     "gemv": lambda: [vec() - 0.5 * dot.of(mat(), vec()), -(vec() + dot.of(vec(), mat()))],
     "ger": lambda: [
-        given((vec(), vec()), lambda p: mat() - num() * (unsqueeze.of(p[0], axes=(1,)) * unsqueeze.of(p[1], axes=(0,)))),
-        mat("float32") - num("float32") * dot.of(unsqueeze.of(vec("float32"), axes=(1,)), unsqueeze.of(vec("float32"), axes=(0,)))],
+        given((vec(), vec()), lambda p: mat() - num() * (unsqueeze.of(p[0],
+                                                                      axes=(1,)) * unsqueeze.of(p[1], axes=(0,)))),
+        mat("float32") - num("float32") * dot.of(unsqueeze.of(vec("float32"), axes=(1,)),
+                                                 unsqueeze.of(vec("float32"), axes=(0,)))],
 }

@@ -48,20 +48,22 @@ def minus(n):
 SIGNS = (
     rule("mul_minus_one", x * -1, -x, on(real, "x"), exact),
     rule("div_minus_one", x / -1, -x, on(real, "x"), exact),
-    rule("sub_constant", x - c, lambda x, c: add.of(x, minus(c)), lambda m: is_constant(m.c) and not is_constant(m.x), exact,
-         lambda: [mat() - 3.0, mat("int64") - 3, mat("complex128") - 2j, vec("float32") - np.asarray([1, 2, 0], "float32")]),
-    rule("neg_times_constant", mul.of(neg(x), c), lambda x, c: mul.of(x, minus(c)), constants("c"), exact,
-         lambda: [-mat() * 3.0, -mat("int64") * 3]),
-    rule("negated_product", neg(mul.of(x, c)), lambda x, c: mul.of(x, minus(c)), constants("c"), exact,
-         lambda: [-(mat() * 3.0), -(mat("int64") * 3)]),
-    rule("neg_over_constant", true_div.of(neg(x), c), lambda x, c: true_div.of(x, minus(c)), constants("c"), exact,
-         lambda: [-mat() / 3.0]),
-    rule("negated_quotient", neg(true_div.of(x, c)), lambda x, c: true_div.of(x, minus(c)), constants("c"), exact,
-         lambda: [-(mat() / 3.0)]),
-    rule("constant_over_neg", true_div.of(c, neg(x)), lambda x, c: true_div.of(minus(c), x), constants("c"), exact,
-         lambda: [3.0 / -mat()]),
-    rule("negated_constant_over", neg(true_div.of(c, x)), lambda x, c: true_div.of(minus(c), x), constants("c"), exact,
-         lambda: [-(3.0 / mat())]),
+    rule("sub_constant", x - c, lambda x, c: add.of(x, minus(c)),
+         lambda m: is_constant(m.c) and not is_constant(m.x), exact,
+         lambda: [mat() - 3.0, mat("int64") - 3, mat("complex128") - 2j,
+                  vec("float32") - np.asarray([1, 2, 0], "float32")]),
+    rule("neg_times_constant", mul.of(neg(x), c), lambda x, c: mul.of(x, minus(c)), constants("c"),
+         exact, lambda: [-mat() * 3.0, -mat("int64") * 3]),
+    rule("negated_product", neg(mul.of(x, c)), lambda x, c: mul.of(x, minus(c)), constants("c"),
+         exact, lambda: [-(mat() * 3.0), -(mat("int64") * 3)]),
+    rule("neg_over_constant", true_div.of(neg(x), c), lambda x, c: true_div.of(x, minus(c)),
+         constants("c"), exact, lambda: [-mat() / 3.0]),
+    rule("negated_quotient", neg(true_div.of(x, c)), lambda x, c: true_div.of(x, minus(c)),
+         constants("c"), exact, lambda: [-(mat() / 3.0)]),
+    rule("constant_over_neg", true_div.of(c, neg(x)), lambda x, c: true_div.of(minus(c), x),
+         constants("c"), exact, lambda: [3.0 / -mat()]),
+    rule("negated_constant_over", neg(true_div.of(c, x)), lambda x, c: true_div.of(minus(c), x),
+         constants("c"), exact, lambda: [-(3.0 / mat())]),
     rule("neg_product", neg(x) * y, neg(x * y), on(real, "x"), exact),
     rule("neg_over", neg(x) / y, neg(x / y), on(real, "x"), exact),
     rule("over_neg", x / neg(y), neg(x / y), on(real, "x"), exact),
@@ -69,9 +71,10 @@ SIGNS = (
     rule("sub_neg", x - neg(y), x + y, None, exact),
     rule("neg_minus", neg(x) - y, neg(x + y), None, rounding),
     rule("negated_difference", neg(x - y), y - x, None, rounding),
-    rule("negated_sum", neg(add.of(x, c)), lambda x, c: sub.of(minus(c), x), constants("c"), rounding,
-         lambda: [-(mat() + 3.0), -(mat("int64") + 3)]),
-    rule("constant_minus_sum", sub.of(c, add.of(x, d)), lambda x, c, d: sub.of(constant(c.data - d.data), x),
+    rule("negated_sum", neg(add.of(x, c)), lambda x, c: sub.of(minus(c), x), constants("c"),
+         rounding, lambda: [-(mat() + 3.0), -(mat("int64") + 3)]),
+    rule("constant_minus_sum", sub.of(c, add.of(x, d)), lambda x, c,
+         d: sub.of(constant(c.data - d.data), x),
          constants("c", "d"), rounding, lambda: [1.0 - (mat() + 3.0), 2 - (mat("int64") + 3)]),
 )
 
@@ -88,13 +91,15 @@ POWERS = (
     rule("times_reciprocal", x * (1 / y), x / y, same_shape("y"), rounding),
     rule("over_reciprocal", x / (1 / y), x * y, None, rounding),
     rule("pow_of_sqr", pow_.of(sqr(x), c), lambda x, c: pow_.of(x, constant(c.data * 2)),
-         lambda m: (v := known(m.c)) is not None and inexact(m.x) and v == int(v) and abs(v) < 1000, rounding,
-         lambda: [sqr(mat()) ** 3.0]),
-    rule("exp_log_nonnegative", exp(log(x)), x, on(nonnegative, "x"), rounding, lambda: [exp(log(sqr(mat())))]),
+         lambda m: (v := known(m.c)) is not None and inexact(m.x) and v == int(v) and abs(v) < 1000,
+         rounding, lambda: [sqr(mat()) ** 3.0]),
+    rule("exp_log_nonnegative", exp(log(x)), x, on(nonnegative, "x"), rounding,
+         lambda: [exp(log(sqr(mat())))]),
     rule("cancel", x / x, lambda x, node: full(1, node), None, assumes),
     rule("cancel_factor", (x * y) / y, x, None, assumes),
     rule("difference_of_equals", x - x, lambda x, node: full(0, node), on(inexact, "x"), assumes),
-    rule("difference_of_equal_integers", x - x, lambda x, node: full(0, node), on(discrete, "x"), exact),
+    rule("difference_of_equal_integers", x - x, lambda x, node: full(0, node), on(discrete, "x"),
+         exact),
     rule("mul_zero", x * 0, lambda x, node: full(0, node), on(inexact, "x"), assumes),
 )
 
@@ -105,7 +110,8 @@ def holds_all(narrow, wide):
     if narrow == wide or a == "b":
         return True
     if a in "iu" and b in "fc":
-        digits = {"float16": 11, "float32": 24, "float64": 53, "complex64": 24, "complex128": 53}[wide]
+        digits = {"float16": 11, "float32": 24, "float64": 53, "complex64": 24,
+                  "complex128": 53}[wide]
         return 8 * BYTES[narrow] - (a == "i") <= digits
     return np.can_cast(narrow, wide, "safe")
 
@@ -113,7 +119,7 @@ def holds_all(narrow, wide):
 @rule_on("cast_of_cast", cast, kind=exact, samples=lambda: [
     cast(cast(mat("float32"), "float64"), "int32"), cast(cast(mat("int32"), "float64"), "float32"),
     cast(cast(mat("float32"), "float64"), "float32")])
-def CAST_OF_CAST(node, pool):  # noqa: N802
+def CAST_OF_CAST(node, pool):
     """A cast through a dtype that loses nothing goes straight; one to its own dtype is nothing."""
     inner = node.inputs[0]
     if inner.type.dtype == node.attrs[0]:
@@ -121,13 +127,16 @@ def CAST_OF_CAST(node, pool):  # noqa: N802
     if inner.op is cast:
         first = inner.inputs[0]
         if holds_all(first.type.dtype, inner.type.dtype) and not (kind_of(first.type.dtype) == "f" and node.attrs[0] == "bool"):
-            return first if first.type.dtype == node.attrs[0] else cast.of(first, dtype=node.attrs[0])
+            return first if first.type.dtype == node.attrs[0] else cast.of(first,
+                                                                           dtype=node.attrs[0])
     return None
 
 
 def _branch(name, value):
-    return rule(f"where_{name}", where.of(c, x, y), lambda c, x, y, node: spread(x if value else y, node),
-                lambda m: known(m.c) is value, exact, lambda: [where.of(value, mat(), mat()), where.of(value, num(), mat())])
+    return rule(f"where_{name}", where.of(c, x, y), lambda c, x, y, node: spread(x if value else y,
+                                                                                 node),
+                lambda m: known(m.c) is value, exact, lambda: [where.of(value, mat(), mat()),
+                                                               where.of(value, num(), mat())])
 
 
 CHOICES = (
@@ -140,9 +149,11 @@ CHOICES = (
          lambda: [(lambda m: where.of(m, where.of(m, mat(), mat()), mat()))(mat("bool"))]),
     rule("where_otherwise", where.of(c, x, where.of(c, y, z)), where.of(c, x, z), None, exact,
          lambda: [(lambda m: where.of(m, mat(), where.of(m, mat(), mat())))(mat("bool"))]),
-    rule("conj_real", conj.of(x), x, on(real, "x"), exact, lambda: [conj.of(mat()), conj.of(mat("int64"))]),
+    rule("conj_real", conj.of(x), x, on(real, "x"), exact, lambda: [conj.of(mat()),
+                                                                    conj.of(mat("int64"))]),
     rule("real_real", real_.of(x), x, on(real, "x"), exact, lambda: [real_.of(mat())]),
-    rule("imag_real", imag.of(x), lambda x, node: full(0, node), on(real, "x"), exact, lambda: [imag.of(mat())]),
+    rule("imag_real", imag.of(x), lambda x, node: full(0, node), on(real, "x"), exact,
+         lambda: [imag.of(mat())]),
     rule("copy", copy.of(x), x, None, exact),
 )
 
@@ -152,4 +163,5 @@ FORWARD = ruleset(
            lambda op=op: [op.of(mat(), **dict.fromkeys(op.params, 2.0))])
       for op in (stop_gradient, zero_grad, undefined_grad, grad_clip, grad_scale)))
 
-RULES = ruleset("canonicalise", facts.FOLD, CAST_OF_CAST, *SIGNS, *POWERS, *CHOICES, *facts.RULES[1:], *views.RULES)
+RULES = ruleset("canonicalise", facts.FOLD, CAST_OF_CAST, *SIGNS, *POWERS, *CHOICES,
+                *facts.RULES[1:], *views.RULES)

@@ -40,7 +40,7 @@ def _sweep(outputs, pool, log, name, form):
         if n in inner:
             continue
         found = None
-        if form.divides(n):
+        if form.divides(n) and (n.inputs[0] is n.inputs[-1] or any(i in inner for i in n.inputs)):
             found = form(n, inner, new, pool).better()
             if found is not None:
                 log.fired[name] = log.fired.get(name, 0) + 1
@@ -65,7 +65,8 @@ def _copy(root, inner, new, pool):
             continue
         stack.pop()
         inputs = tuple([new[i] for i in n.inputs])
-        new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name)
+        new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin, n.type,
+                                                        n.name)
     return new[root]
 
 
@@ -89,7 +90,8 @@ READ = 0.03  # the price of an operand, which decides between forms with equally
 
 
 class Tree:
-    """One tree taken apart (in `take`) and put together again (in `build`), with the price of both."""
+    """One tree taken apart (in `take`) and put together again (in `build`), with the price of
+    both."""
 
     def __init__(self, root, inner, new, pool):
         self.root, self.pool, self.dtype = root, pool, root.type.dtype
@@ -106,7 +108,8 @@ class Tree:
                 self.leaf(new[n], state)
 
     def weigh(self, type):
-        """The price of an operation with a result of this type: what counts is passes over large arrays."""
+        """The price of an operation with a result of this type: what counts is passes over large
+        arrays."""
         return 1.0 if type is self.root.type else 0.1 if type.ndim else 0.01
 
     def cost(self, n):
@@ -135,14 +138,17 @@ class Tree:
             self.failed = self.failed or not fits(value, self.dtype)
             return self.pool.constant(np.asarray(value, self.dtype))
         bits = np.iinfo(self.dtype).bits
-        return self.pool.constant(np.asarray(int(value) % (1 << bits), f"uint{bits}").astype(self.dtype))
+        return self.pool.constant(np.asarray(int(value) % (1 << bits),
+                                             f"uint{bits}").astype(self.dtype))
 
     def grouped(self, nodes):
-        """Nodes in groups of one type (constants apart), the tree's own type first, single numbers last."""
+        """Nodes in groups of one type (constants apart), the tree's own type first, single numbers
+        last."""
         groups = {}
         for n in nodes:
             groups.setdefault((n.type, n.op is CONST), []).append(n)
-        return [groups[k] for k in sorted(groups, key=lambda k: -2 * (k[0] is self.root.type) - bool(k[0].ndim))]
+        return [groups[k] for k in sorted(groups,
+                                          key=lambda k: -2 * (k[0] is self.root.type) - bool(k[0].ndim))]
 
 
 class Sum(Tree):
@@ -182,7 +188,8 @@ class Sum(Tree):
             return None
         whole = not is_float(self.dtype)
         terms = {n: c for n, c in self.terms.items() if not (whole and c == 0)}
-        if not terms or whole and Type(self.dtype, self.root.type.shape) not in [n.type for n in terms]:
+        if not terms or whole and Type(self.dtype,
+                                       self.root.type.shape) not in [n.type for n in terms]:
             terms = self.terms
         sizes = {abs(c) for c in terms.values()}
         common = sizes.pop() if len(sizes) == 1 and len(terms) > 1 and not self.constant else 1
@@ -192,7 +199,8 @@ class Sum(Tree):
         for group in self.grouped(terms):
             part, minus = self.chain(group, {n: terms[n] / common if common != 1 and not whole
                                              else terms[n] // common for n in group} if common != 1 else terms)
-            total, negative = (part, minus) if total is None else self.join(total, negative, part, minus)
+            total, negative = (part, minus) if total is None else self.join(total, negative, part,
+                                                                            minus)
         if total is None:
             return None
         if self.constant:
@@ -213,7 +221,8 @@ class Sum(Tree):
             minus = not self.plain(c)
             c = -c if minus else c
             part = n if c == 1 else self.apply(mul, n, self.number(c))
-            total, negative = (part, minus) if total is None else self.join(total, negative, part, minus)
+            total, negative = (part, minus) if total is None else self.join(total, negative, part,
+                                                                            minus)
         return total, negative
 
     @staticmethod
@@ -265,12 +274,15 @@ class Product(Tree):
     def build(self):
         if not fits(self.constant, self.dtype) or self.constant == 0 and is_float(self.dtype):
             return None
-        if sum(n.type is self.root.type for n in self.under) > 1 or max([*self.over.values(), *self.under.values(), 0]) > 64:
+        if sum(n.type is self.root.type for n in self.under) > 1 or max([*self.over.values(),
+                                                                         *self.under.values(),
+                                                                         0]) > 64:
             return None
         minus = self.constant == -1
         large = small = None
         waiting = []
-        for type in sorted(dict.fromkeys(n.type for n in (*self.over, *self.under)), key=lambda t: t.ndim):
+        for type in sorted(dict.fromkeys(n.type for n in (*self.over, *self.under)),
+                           key=lambda t: t.ndim):
             over = self.times([self.power(n, k) for n, k in self.over.items() if n.type is type])
             under = self.times([self.power(n, k) for n, k in self.under.items() if n.type is type])
             if type is self.root.type:
@@ -308,7 +320,8 @@ class Product(Tree):
 
 
 def exponent(n):
-    """The whole exponent (2 to 64, or negative) of a power with a constant one; None for anything else."""
+    """The whole exponent (2 to 64, or negative) of a power with a constant one; None for anything
+    else."""
     value = scalar_value(n.inputs[1])
     if value is None or isinstance(value, complex) or value != int(value) or not 1 < abs(value) <= 64:
         return None
@@ -330,14 +343,16 @@ def power(x, k, square, times):
 SAMPLES = {
     "merge_factors": lambda: [
         (mat() * 2.0) * 3.0, (mat() * num()) * num(), (mat() / num()) * num() / 4.0,
-        given(mat(), lambda x: x * x * x * x), given(mat(), lambda x: (x * 2.0) * (x * 3.0) * (x * x)),
+        given(mat(), lambda x: x * x * x * x),
+        given(mat(), lambda x: (x * 2.0) * (x * 3.0) * (x * x)),
         given(mat(), lambda x: (x / unsqueeze.of(vec(), axes=(1,))) * num()),
         (mat("int64") * 2) * 3, (mat() * vec()) * vec(), (mat("float32") / 2.0) / 3.0,
         2.0 * (num() / mat()) * num()],
     "merge_terms": lambda: [
         given(mat(), lambda x: x + x), given(mat(), lambda x: 3.0 * x - x), (mat() + 1.0) + 2.0,
         given((mat(), mat()), lambda p: 2.0 * p[0] + p[1] - (p[0] - p[1]) * 3.0 + 1.0 - 4.0),
-        given(mat("int64"), lambda x: x + x - 3 * x + 1), (mat() + vec()) + vec(), (mat() + num()) - num(),
+        given(mat("int64"), lambda x: x + x - 3 * x + 1), (mat() + vec()) + vec(),
+        (mat() + num()) - num(),
         given(vec("int8"), lambda x: x - x + vec("int8")), given(num(), lambda x: x + x + x + 2.0),
         given(mat("complex128"), lambda x: 2j * x + x), 2.0 * mat() + 2.0 * mat() - 2.0 * mat(),
         given((mat(), mat()), lambda p: -p[0] - p[1] - p[0])],

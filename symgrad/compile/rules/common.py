@@ -1,4 +1,5 @@
-"""Words that several rule sets use: conditions on types and constants, fills, and samples for the generated tests."""
+"""Words that several rule sets use: conditions on types and constants, fills, and samples for the
+generated tests."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ def on(condition, *names):
 
 
 def same_shape(*names):
-    """A rule's `where`: the nodes in these holes have the shape of the whole, nothing is stretched."""
+    """A rule's `where`: the nodes in these holes have the shape of the whole, nothing is
+    stretched."""
     return lambda m: all(getattr(m, n).type.shape == m.node.type.shape for n in names)
 
 
@@ -49,7 +51,8 @@ def is_constant(n):
 
 
 def uniform(n):
-    """The one value of a constant that has the same bits everywhere, as a 0-d array; None for anything else."""
+    """The one value of a constant that has the same bits everywhere, as a 0-d array; None for
+    anything else."""
     if n.op is not CONST:
         return None
     array = n.attrs[0].array
@@ -102,7 +105,8 @@ def measure(shape, *sources):
         if isinstance(d, int):
             out.append(constant(np.asarray(d, "int64")))
             continue
-        found = next((length.of(s, axis=k) for s in sources for k, own in enumerate(s.type.shape) if own is d), None)
+        found = next((length.of(s, axis=k) for s in sources for k,
+                      own in enumerate(s.type.shape) if own is d), None)
         if found is None:
             return None
         out.append(found)
@@ -110,12 +114,14 @@ def measure(shape, *sources):
 
 
 def full(value, like, *sources):
-    """A number everywhere, in the type of `like`; its lengths are read off `sources` (default: its inputs)."""
+    """A number everywhere, in the type of `like`; its lengths are read off `sources` (default: its
+    inputs)."""
     return spread(constant(np.asarray(value, like.type.dtype)), like, *sources)
 
 
 def spread(x, like, *sources):
-    """x stretched to the shape of `like`, if it has another one; lengths are read off `sources` (default: its inputs)."""
+    """x stretched to the shape of `like`, if it has another one; lengths are read off `sources`
+    (default: its inputs)."""
     if x.type.shape == like.type.shape:
         return x
     new = measure(like.type.shape, *(sources or like.inputs))

@@ -30,12 +30,14 @@ x, y = holes("x y")
 
 LARGEST = 4096  # elements of a folded constant, unless its inputs were larger
 FOLDABLE = [op for op in OPS.values() if op.numpy and op is not broadcast_to
-            and (op.kind in ("elementwise", "reduction", "view", "gather", "scatter", "contract") or op.name == "make_vector")]
+            and (op.kind in ("elementwise", "reduction", "view", "gather", "scatter",
+                             "contract") or op.name == "make_vector")]
 
 
 @rule_on("fold", *FOLDABLE, kind=exact, samples=lambda: [
-    OPS["exp"].of(0.5), OPS["sum"].of(np.ones((3, 4)), axis=(0,)), OPS["transpose"].of(np.ones((2, 3))), add.of(2, 3)])
-def FOLD(node, pool):  # noqa: N802
+    OPS["exp"].of(0.5), OPS["sum"].of(np.ones((3, 4)), axis=(0,)),
+    OPS["transpose"].of(np.ones((2, 3))), add.of(2, 3)])
+def FOLD(node, pool):
     """An op on constants is a constant, unless that would be large."""
     for i in node.inputs:
         if i.op is not CONST:
@@ -59,9 +61,11 @@ def FOLD(node, pool):  # noqa: N802
 ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.arity and op.arity > 1]
 
 
-@rule_on("scalar_constant", *ELEMENTWISE, kind=exact, samples=lambda: [mat() * np.full((1, 1), 2.0)])
-def SCALAR(node, pool):  # noqa: N802
-    """A constant with the same bits everywhere is a single number, where the other operands give the shape."""
+@rule_on("scalar_constant", *ELEMENTWISE, kind=exact, samples=lambda: [mat() * np.full((1, 1),
+                                                                                       2.0)])
+def SCALAR(node, pool):
+    """A constant with the same bits everywhere is a single number, where the other operands give
+    the shape."""
     inputs = list(node.inputs)
     for k, i in enumerate(inputs):
         if i.op is CONST and i.type.ndim:
@@ -84,9 +88,11 @@ def neutral(op, value, side):
     left = op.of(x, value)
     name = f"{op.name}_{value:g}" if not isinstance(value, bool) else f"{op.name}_{value}".lower()
     if op is sub:  # x - 0.0 keeps -0.0, as x + 0.0 does not
-        return [rule(name, sub.of(x, y), x, lambda m: _plus_zero(m.y), exact, lambda: [mat() - 0.0, mat("int64") - 0])]
+        return [rule(name, sub.of(x, y), x, lambda m: _plus_zero(m.y), exact, lambda: [mat() - 0.0,
+                                                                                       mat("int64") - 0])]
     if op is add:
-        return [rule(name, left, x, on(discrete, "x"), exact), rule(f"{name}_float", left, x, on(inexact, "x"), rounding)]
+        return [rule(name, left, x, on(discrete, "x"), exact), rule(f"{name}_float", left, x,
+                                                                    on(inexact, "x"), rounding)]
     return [rule(name, left, x, on(real, "x"), exact)]
 
 
@@ -120,7 +126,8 @@ EXTREMES = np.array([-2000.0, 2000.0])
 
 
 def undoing(outer, inner):
-    """The rule outer(inner(x)) -> x, of the kind that trying it suggests; None if it does not hold."""
+    """The rule outer(inner(x)) -> x, of the kind that trying it suggests; None if it does not
+    hold."""
     with np.errstate(all="ignore"):
         try:
             once, far = outer.numpy(inner.numpy(PROBES)), outer.numpy(inner.numpy(EXTREMES))
@@ -131,12 +138,14 @@ def undoing(outer, inner):
     held = ~np.isnan(once)
     if not held.any() or not np.allclose(once[held], PROBES[held], rtol=1e-6):
         return None
-    if np.array_equal(once, PROBES) and np.array_equal(far, EXTREMES) and outer is inner and _exactly(outer):
+    if np.array_equal(once, PROBES) and np.array_equal(far,
+                                                       EXTREMES) and outer is inner and _exactly(outer):
         kind = exact
     else:
         kind = assumes if not held.all() else rounding if np.allclose(far, EXTREMES) else stable
     many_valued = kind is not exact
-    return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, on(real, "x") if many_valued else None, kind)
+    return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x,
+                on(real, "x") if many_valued else None, kind)
 
 
 def _exactly(op):

@@ -1,4 +1,5 @@
-"""Moves of shape ops: indexing of what is made of parts, reductions of what was stretched, moved or scaled."""
+"""Moves of shape ops: indexing of what is made of parts, reductions of what was stretched, moved
+or scaled."""
 
 from __future__ import annotations
 
@@ -27,13 +28,14 @@ FOLDS = (sum_, prod, max_, min_, any_, all_)  # reductions that may be done axis
 
 
 @rule_on("whole", subtensor, kind=exact, samples=lambda: [subtensor.of(mat(), idx=(FULL, FULL))])
-def WHOLE(node, pool):  # noqa: N802
+def WHOLE(node, pool):
     """x[:, :] is x."""
     return node.inputs[0] if node.inputs[0].type is node.type and all(e == FULL for e in node.attrs[0]) else None
 
 
 def compose(outer, inner, n):
-    """The entry for ``x[inner][outer]``, inner a slice, along an axis of length n; None if it is not evident."""
+    """The entry for ``x[inner][outer]``, inner a slice, along an axis of length n; None if it is
+    not evident."""
     if "@" in inner or outer == "@" or isinstance(outer, Slice) and "@" in outer:
         return outer if inner == FULL else inner if outer == FULL else None
     if outer == FULL or inner == FULL:
@@ -56,8 +58,9 @@ def compose(outer, inner, n):
 
 
 @rule_on("part_of_part", subtensor, kind=exact, samples=lambda: [
-    mat()[1:][2:], mat()[:, 1:][0], var("float64", 9, None)[8:2:-1][1], var("float64", 9)[::2][1:3], mat()[0][1:]])
-def PART_OF_PART(node, pool):  # noqa: N802
+    mat()[1:][2:], mat()[:, 1:][0], var("float64", 9, None)[8:2:-1][1], var("float64", 9)[::2][1:3],
+    mat()[0][1:]])
+def PART_OF_PART(node, pool):
     """An index of an index is one index."""
     inner = node.inputs[0]
     if inner.op is not subtensor:
@@ -71,7 +74,8 @@ def PART_OF_PART(node, pool):  # noqa: N802
             made = compose(outer, entry, n)
             if made is None:
                 return None
-            count = [sum(p == "@" for p in e) if isinstance(e, Slice) else int(e == "@") for e in (outer, entry)]
+            count = [sum(p == "@" for p in e) if isinstance(e,
+                                                            Slice) else int(e == "@") for e in (outer, entry)]
             scalars += [next(mine) for _ in range(count[0])] + [next(theirs) for _ in range(count[1])]
         else:
             made = entry
@@ -80,8 +84,9 @@ def PART_OF_PART(node, pool):  # noqa: N802
     return subtensor.of(base, *scalars, idx=tuple(idx))
 
 
-@rule_on("part_of_transposed", subtensor, kind=exact, samples=lambda: [transpose.of(mat())[0], transpose.of(mat())[1:, 0]])
-def PART_OF_TRANSPOSED(node, pool):  # noqa: N802
+@rule_on("part_of_transposed", subtensor, kind=exact, samples=lambda: [transpose.of(mat())[0],
+                                                                       transpose.of(mat())[1:, 0]])
+def PART_OF_TRANSPOSED(node, pool):
     """Index first, move axes afterwards."""
     moved = node.inputs[0]
     if moved.op is not transpose or len(node.inputs) > 1:
@@ -95,8 +100,9 @@ def PART_OF_TRANSPOSED(node, pool):  # noqa: N802
 
 
 @rule_on("part_of_unsqueezed", subtensor, kind=exact, samples=lambda: [
-    subtensor.of(unsqueeze.of(mat(), axes=(1,)), idx=(0, FULL, FULL)), subtensor.of(unsqueeze.of(mat(), axes=(0,)), idx=(0, FULL, 1))])
-def PART_OF_UNSQUEEZED(node, pool):  # noqa: N802
+    subtensor.of(unsqueeze.of(mat(), axes=(1,)), idx=(0, FULL, FULL)),
+    subtensor.of(unsqueeze.of(mat(), axes=(0,)), idx=(0, FULL, 1))])
+def PART_OF_UNSQUEEZED(node, pool):
     """New axes come after indexing."""
     wide = node.inputs[0]
     if wide.op is not unsqueeze or len(node.inputs) > 1:
@@ -110,8 +116,10 @@ def PART_OF_UNSQUEEZED(node, pool):  # noqa: N802
     return unsqueeze.of(part, axes=axes) if axes else part
 
 
-@rule_on("all_rows", gather, kind=exact, samples=lambda: [given(mat(), lambda m: m[arange(length.of(m, axis=0))])])
-def ALL_ROWS(node, pool):  # noqa: N802
+@rule_on("all_rows", gather, kind=exact, samples=lambda: [given(mat(),
+                                                                lambda m: m[arange(length.of(m,
+                                                                                             axis=0))])])
+def ALL_ROWS(node, pool):
     """x[arange(len(x))] is x."""
     base, idx = node.inputs[0], node.attrs[0]
     if len(node.inputs) != 2 or idx.count("#") != 1 or idx.count(FULL) != len(idx) - 1:
@@ -127,16 +135,19 @@ def counts(n, d):
         return bool((n.data == np.arange(len(n.data))).all())
     while n.op is cast:
         n = n.inputs[0]
-    return n.op is arange and all(k.op is CONST and k.data == v for k, v in zip(n.inputs[::2], (0, 1), strict=True))
+    return n.op is arange and all(k.op is CONST and k.data == v for k, v in zip(n.inputs[::2],
+                                                                                (0,
+                                                                                 1), strict=True))
 
 
 # -- writing
 
 @rule_on("idle_write", inc_subtensor, kind=rounding, samples=lambda: [
     inc_subtensor.of(mat(), 0.0, idx=(0, FULL)),
-    given(mat(), lambda m: inc_subtensor.of(m, mat(), idx=(FULL, FULL), set=True)), inc_subtensor.of(mat(), mat(), idx=(FULL, FULL)),
+    given(mat(), lambda m: inc_subtensor.of(m, mat(), idx=(FULL, FULL), set=True)),
+    inc_subtensor.of(mat(), mat(), idx=(FULL, FULL)),
     inc_subtensor.of(mat(), num(), idx=(FULL, FULL), set=True)])
-def IDLE_WRITE(node, pool):  # noqa: N802
+def IDLE_WRITE(node, pool):
     """Adding zeros somewhere is nothing; writing everywhere is y, or x + y."""
     base, part = node.inputs[:2]
     idx, set = node.attrs
@@ -148,9 +159,10 @@ def IDLE_WRITE(node, pool):  # noqa: N802
 
 
 @rule_on("read_of_write", subtensor, kind=rounding, samples=lambda: [
-    inc_subtensor.of(mat(), vec(), idx=(0, FULL), set=True)[0], inc_subtensor.of(mat(), vec(), idx=(0, FULL))[0],
+    inc_subtensor.of(mat(), vec(), idx=(0, FULL), set=True)[0], inc_subtensor.of(mat(), vec(),
+                                                                                 idx=(0, FULL))[0],
     inc_subtensor.of(mat(), num(), idx=(0, FULL), set=True)[0]])
-def READ_OF_WRITE(node, pool):  # noqa: N802
+def READ_OF_WRITE(node, pool):
     """What was written is read back."""
     written = node.inputs[0]
     if written.op is not inc_subtensor or written.attrs[0] != node.attrs[0] or written.inputs[2:] != node.inputs[1:]:
@@ -162,24 +174,27 @@ def READ_OF_WRITE(node, pool):  # noqa: N802
 
 
 @rule_on("write_over_write", inc_subtensor, kind=exact, samples=lambda: [
-    inc_subtensor.of(inc_subtensor.of(mat(), num(), idx=(0, FULL)), vec(), idx=(0, FULL), set=True)])
-def WRITE_OVER_WRITE(node, pool):  # noqa: N802
+    inc_subtensor.of(inc_subtensor.of(mat(), num(), idx=(0, FULL)), vec(), idx=(0, FULL),
+                     set=True)])
+def WRITE_OVER_WRITE(node, pool):
     """What is written over need not be written."""
     first = node.inputs[0]
     if first.op is not inc_subtensor or not node.attrs[1] or first.attrs[0] != node.attrs[0] or "#" in node.attrs[0]:
         return None
     if first.inputs[2:] != node.inputs[2:]:
         return None
-    return pool.make(inc_subtensor, (first.inputs[0], *node.inputs[1:]), node.attrs, node.origin, node.type)
+    return pool.make(inc_subtensor, (first.inputs[0], *node.inputs[1:]), node.attrs, node.origin,
+                     node.type)
 
 
 # -- reductions
 
 
 @rule_on("fold_of_nothing", *FOLDS, kind=rounding, samples=lambda: [
-    sum_.of(mat(), axis=()), max_.of(unsqueeze.of(vec(), axes=(0,)), axis=(0, 1)), sum_.of(var("float64", None, 1), axis=(1,)),
+    sum_.of(mat(), axis=()), max_.of(unsqueeze.of(vec(), axes=(0,)), axis=(0, 1)),
+    sum_.of(var("float64", None, 1), axis=(1,)),
     all_.of(unsqueeze.of(vec("bool"), axes=(0,)), axis=(0,))])
-def FOLD_OF_NOTHING(node, pool):  # noqa: N802
+def FOLD_OF_NOTHING(node, pool):
     """Axes of length one are dropped, not summed."""
     base, axes = node.inputs[0], node.attrs[0]
     if base.type.dtype != node.type.dtype:
@@ -194,7 +209,7 @@ def FOLD_OF_NOTHING(node, pool):  # noqa: N802
 
 @rule_on("fold_of_fold", *FOLDS, kind=rounding, samples=lambda: [
     sum_.of(sum_.of(mat(), axis=(0,)), axis=(0,)), max_.of(max_.of(mat(), axis=(1,)), axis=(0,))])
-def FOLD_OF_FOLD(node, pool):  # noqa: N802
+def FOLD_OF_FOLD(node, pool):
     """A sum of sums is one sum, a maximum of maxima one maximum."""
     inner = node.inputs[0]
     if inner.op is not node.op or inner.type.dtype != inner.inputs[0].type.dtype:
@@ -205,10 +220,12 @@ def FOLD_OF_FOLD(node, pool):  # noqa: N802
 
 
 @rule_on("fold_of_moved", *FOLDS, kind=rounding, samples=lambda: [
-    sum_.of(transpose.of(mat()), axis=(0,)), sum_.of(reshape.of(var("float64", 3, 4), 12), axis=(0,)),
+    sum_.of(transpose.of(mat()), axis=(0,)), sum_.of(reshape.of(var("float64", 3, 4), 12),
+                                                     axis=(0,)),
     sum_.of(transpose.of(var("float64", 2, 3, 4), axes=(2, 0, 1)), axis=(0,))])
-def FOLD_OF_MOVED(node, pool):  # noqa: N802
-    """The axes of a transposed value are found where they were; the order of all elements does not matter."""
+def FOLD_OF_MOVED(node, pool):
+    """The axes of a transposed value are found where they were; the order of all elements does not
+    matter."""
     moved, axes = node.inputs[0], node.attrs[0]
     if moved.op is reshape and len(axes) == moved.type.ndim:
         base = moved.inputs[0]
@@ -219,14 +236,16 @@ def FOLD_OF_MOVED(node, pool):  # noqa: N802
     made = pool.make(node.op, moved.inputs, (tuple(sorted(order[k] for k in axes)),), node.origin)
     kept = [p for k, p in enumerate(order) if k not in axes]
     ranks = tuple([sorted(kept).index(p) for p in kept])
-    return made if list(ranks) == sorted(ranks) else pool.make(transpose, (made,), (ranks,), node.origin)
+    return made if list(ranks) == sorted(ranks) else pool.make(transpose, (made,), (ranks,),
+                                                               node.origin)
 
 
 @rule_on("fold_of_stretched", sum_, max_, min_, any_, all_, kind=rounding, samples=lambda: [
     given(mat(), lambda m: sum_.of(broadcast_to.of(num(), *sizes(m)), axis=(0,))),
     sum_.of(broadcast_to.of(var("float64", 3), 4, 3), axis=(0, 1)),
-    max_.of(broadcast_to.of(num(), 3, 4), axis=(0, 1)), sum_.of(broadcast_to.of(num("int64"), 3, 4), axis=(0,))])
-def FOLD_OF_STRETCHED(node, pool):  # noqa: N802
+    max_.of(broadcast_to.of(num(), 3, 4), axis=(0, 1)), sum_.of(broadcast_to.of(num("int64"), 3, 4),
+                                                                axis=(0,))])
+def FOLD_OF_STRETCHED(node, pool):
     """The sum along an axis that was stretched is a product with its length."""
     wide, axes = node.inputs[0], node.attrs[0]
     if wide.op is not broadcast_to:
@@ -236,7 +255,8 @@ def FOLD_OF_STRETCHED(node, pool):  # noqa: N802
     thin = [k for k in axes if k < lead or base.type.shape[k - lead] == 1 and wide.type.shape[k] != 1]
     if not thin:
         return None
-    if node.op is not sum_ and not all(isinstance(wide.type.shape[k], int) and wide.type.shape[k] for k in thin):
+    if node.op is not sum_ and not all(isinstance(wide.type.shape[k],
+                                                  int) and wide.type.shape[k] for k in thin):
         return None  # of nothing there is no maximum
     dropped = tuple([k - lead for k in thin if k >= lead])
     value = squeeze.of(base, axes=dropped) if dropped else base
@@ -253,9 +273,10 @@ def FOLD_OF_STRETCHED(node, pool):  # noqa: N802
 
 
 @rule_on("sum_of_scaled", sum_, kind=rounding, samples=lambda: [
-    sum_.of(mat() * num(), axis=(0, 1)), sum_.of(mat() / num(), axis=(0,)), sum_.of(mat() * 3.0, axis=(1,)),
+    sum_.of(mat() * num(), axis=(0, 1)), sum_.of(mat() / num(), axis=(0,)), sum_.of(mat() * 3.0,
+                                                                                    axis=(1,)),
     sum_.of(mat() * unsqueeze.of(vec(), axes=(1,)), axis=(1,))])
-def SUM_OF_SCALED(node, pool):  # noqa: N802
+def SUM_OF_SCALED(node, pool):
     """A factor that is the same for all terms stands before the sum."""
     product, axes = node.inputs[0], node.attrs[0]
     if product.op is not mul and product.op is not true_div or product.type.dtype == "bool":
@@ -280,10 +301,12 @@ def SUM_OF_SCALED(node, pool):  # noqa: N802
 
 
 @rule_on("mean", mean, kind=exact, samples=lambda: [mean.of(mat(), axis=(0,))])
-def MEAN(node, pool):  # noqa: N802
+def MEAN(node, pool):
     """A mean is a sum over a count."""
     return expansion(node)
 
-RULES = ruleset("shapes", WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, IDLE_WRITE, READ_OF_WRITE,
-                WRITE_OVER_WRITE, MEAN, FOLD_OF_NOTHING, FOLD_OF_FOLD, FOLD_OF_MOVED, FOLD_OF_STRETCHED, SUM_OF_SCALED,
+RULES = ruleset("shapes", WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS,
+                IDLE_WRITE, READ_OF_WRITE,
+                WRITE_OVER_WRITE, MEAN, FOLD_OF_NOTHING, FOLD_OF_FOLD, FOLD_OF_MOVED,
+                FOLD_OF_STRETCHED, SUM_OF_SCALED,
                 *SIGNS, *VIEWS)

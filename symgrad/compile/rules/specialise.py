@@ -1,4 +1,5 @@
-"""Cheaper forms: one element of each row without index arrays, powers as products, division as multiplication."""
+"""Cheaper forms: one element of each row without index arrays, powers as products, division as
+multiplication."""
 
 from __future__ import annotations
 
@@ -56,15 +57,18 @@ def one_per_row(node, first):
 
 @rule_on("row_lookup", gather, kind=exact, samples=lambda: [
     given(vec("int64"), lambda y: gather.of(mat(), _rows(y), y, idx=("#", "#")))])
-def ROW_LOOKUP(node, pool):  # noqa: N802
+def ROW_LOOKUP(node, pool):
     """x[arange(len(y)), y] is pick(x, y)."""
-    return pool.make(pick, (node.inputs[0], node.inputs[2]), (), node.origin) if one_per_row(node, 1) else None
+    return pool.make(pick, (node.inputs[0], node.inputs[2]), (), node.origin) if one_per_row(node,
+                                                                                             1) else None
 
 
 @rule_on("row_store", inc_subtensor, kind=exact, samples=lambda: [
-    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), vec(), _rows(p[1]), p[1], idx=("#", "#"))),
-    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), num(), _rows(p[1]), p[1], idx=("#", "#")))])
-def ROW_STORE(node, pool):  # noqa: N802
+    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), vec(), _rows(p[1]),
+                                                            p[1], idx=("#", "#"))),
+    given((mat(), vec("int64")), lambda p: inc_subtensor.of(zeros_like(p[0]), num(), _rows(p[1]),
+                                                            p[1], idx=("#", "#")))])
+def ROW_STORE(node, pool):
     """Zeros with g stored at [arange(len(y)), y] are place(g, y, …)."""
     zero, value = node.inputs[:2]
     if not zeros(zero) or not one_per_row(node, 2):
@@ -75,9 +79,12 @@ def ROW_STORE(node, pool):  # noqa: N802
     return place.of(value, y, *zero.inputs[1:])
 
 
-@rule_on("pick_log_softmax", pick, kind=exact, samples=lambda: [pick.of(log_softmax(mat(), axis=(1,)), vec("int64"))])
-def PICK_LOG_SOFTMAX(node, pool):  # noqa: N802
-    """Of the log_softmax only one element of each row is needed: what is left of the rest is a sum."""
+@rule_on("pick_log_softmax", pick, kind=exact, samples=lambda: [pick.of(log_softmax(mat(),
+                                                                                    axis=(1,)),
+                                                                                    vec("int64"))])
+def PICK_LOG_SOFTMAX(node, pool):
+    """Of the log_softmax only one element of each row is needed: what is left of the rest is a
+    sum."""
     inner, y = node.inputs
     if inner.op is not log_softmax or inner.attrs[0] != (1,) or inner.type.shape[0] is not y.type.shape[0]:
         return None
@@ -88,8 +95,9 @@ def PICK_LOG_SOFTMAX(node, pool):  # noqa: N802
 
 
 @rule_on("sum_of_place", sum_, kind=rounding, samples=lambda: [
-    given((vec(), vec("int64")), lambda p: sum_.of(place.of(*p, length.of(p[0], axis=0), 5), axis=(1,)))])
-def SUM_OF_PLACE(node, pool):  # noqa: N802
+    given((vec(), vec("int64")), lambda p: sum_.of(place.of(*p, length.of(p[0], axis=0), 5),
+                                                   axis=(1,)))])
+def SUM_OF_PLACE(node, pool):
     """One element of each row is the sum of the row."""
     inner = node.inputs[0]
     if inner.op is not place or node.attrs[0] != (1,) or inner.type.shape[0] is not inner.inputs[0].type.shape[0]:
@@ -99,7 +107,7 @@ def SUM_OF_PLACE(node, pool):  # noqa: N802
 
 @rule_on("scaled_place", mul, true_div, kind=exact, samples=lambda: [
     given((vec(), vec("int64")), lambda p: place.of(*p, length.of(p[0], axis=0), 5) * 3.0)])
-def SCALED_PLACE(node, pool):  # noqa: N802
+def SCALED_PLACE(node, pool):
     """A number scales what is placed, not the zeros around it."""
     for k in (0, 1) if node.op is mul else (0,):
         inner, factor = node.inputs[k], node.inputs[1 - k]
@@ -112,7 +120,7 @@ def SCALED_PLACE(node, pool):  # noqa: N802
 @rule_on("add_into", add, sub, kind=rounding, samples=lambda: [
     given(mat(), lambda p: p + inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL))),
     given(mat(), lambda p: p - inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)))])
-def ADD_INTO(node, pool):  # noqa: N802
+def ADD_INTO(node, pool):
     """x plus zeros in which something was written is x in which it is added."""
     for k in (1, 0) if node.op is add else (1,):
         part, other = node.inputs[k], node.inputs[1 - k]
@@ -127,16 +135,22 @@ def ADD_INTO(node, pool):  # noqa: N802
 # -- order and truth
 
 ORDER = (
-    rule("argmax_softmax", argmax.of(softmax(x, axis=a), axis=a), argmax.of(x, axis=a), kind=stable),
-    rule("argmax_log_softmax", argmax.of(log_softmax(x, axis=a), axis=a), argmax.of(x, axis=a), kind=stable),
-    rule("argmin_softmax", argmin.of(softmax(x, axis=a), axis=a), argmin.of(x, axis=a), kind=stable),
-    rule("argmin_neg", argmin.of(neg(x), axis=a), argmax.of(x, axis=a), on(lambda x: is_float(x.type.dtype), "x"), exact),
-    rule("argmax_neg", argmax.of(neg(x), axis=a), argmin.of(x, axis=a), on(lambda x: is_float(x.type.dtype), "x"), exact),
+    rule("argmax_softmax", argmax.of(softmax(x, axis=a), axis=a), argmax.of(x, axis=a),
+         kind=stable),
+    rule("argmax_log_softmax", argmax.of(log_softmax(x, axis=a), axis=a), argmax.of(x, axis=a),
+         kind=stable),
+    rule("argmin_softmax", argmin.of(softmax(x, axis=a), axis=a), argmin.of(x, axis=a),
+         kind=stable),
+    rule("argmin_neg", argmin.of(neg(x), axis=a), argmax.of(x, axis=a),
+         on(lambda x: is_float(x.type.dtype), "x"), exact),
+    rule("argmax_neg", argmax.of(neg(x), axis=a), argmin.of(x, axis=a),
+         on(lambda x: is_float(x.type.dtype), "x"), exact),
 )
 
 
 def finite(n, depth=6):
-    """Whether it is evident that no element is NaN or infinite, whatever the inputs of the graph are."""
+    """Whether it is evident that no element is NaN or infinite, whatever the inputs of the graph
+    are."""
     while depth:
         if is_discrete(n.type.dtype):
             return True
@@ -151,7 +165,8 @@ def finite(n, depth=6):
 
 
 STRONG = (
-    rule("strong_by_finite", strong_mul.of(x, y), lambda x, y: mul.of(x, y), lambda f: finite(f.y), rounding,
+    rule("strong_by_finite", strong_mul.of(x, y), lambda x, y: mul.of(x, y), lambda f: finite(f.y),
+         rounding,
          lambda: [strong_mul.of(mat(), cast(gt(mat(), 0), "float64")), strong_mul.of(mat(), 3.0),
                   strong_mul.of(mat(), cast(mat("int32"), "float64"))]),
 )
@@ -160,7 +175,8 @@ STRONG = (
 
 
 def _whole(value, most=32):
-    return value is not None and not isinstance(value, complex) and 2 <= abs(value) <= most and value == int(value)
+    return value is not None and not isinstance(value,
+                                                complex) and 2 <= abs(value) <= most and value == int(value)
 
 
 def _as_products(x, c, node):
@@ -171,7 +187,8 @@ def _as_products(x, c, node):
 
 def _as_root(x, c, node):
     k = scalar_value(c)
-    p = sqrt.of(x) if abs(k) < 1 else mul.of(power(x, int(abs(k) - 0.5), sqr.of, mul.of), sqrt.of(x))
+    p = sqrt.of(x) if abs(k) < 1 else mul.of(power(x, int(abs(k) - 0.5), sqr.of, mul.of),
+                                             sqrt.of(x))
     return p if k > 0 else true_div.of(1, p)
 
 
@@ -197,10 +214,13 @@ POWERS = (
     rule("power_as_root", pow_.of(x, c), _as_root,
          lambda f: real(f.x) and inexact(f.x) and (k := scalar_value(f.c)) is not None and abs(k) <= 8.5 and k % 1 == 0.5, rounding,
          lambda: [mat() ** 1.5, mat() ** -2.5]),
-    rule("power_of_two", pow_.of(2, x), exp2(x), on(lambda x: is_float(x.type.dtype), "x"), rounding),
-    rule("over_power_of_two", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)), lambda f: _inverts(f.c, True), exact,
+    rule("power_of_two", pow_.of(2, x), exp2(x), on(lambda x: is_float(x.type.dtype), "x"),
+         rounding),
+    rule("over_power_of_two", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)),
+         lambda f: _inverts(f.c, True), exact,
          lambda: [mat() / 4.0, vec("float32") / np.asarray([0.5, -8, 1], "float32")]),
-    rule("over_constant", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)), lambda f: _inverts(f.c, False), rounding,
+    rule("over_constant", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)),
+         lambda f: _inverts(f.c, False), rounding,
          lambda: [mat() / 3.0, mat("float32") / -10.0]),
 )
 
@@ -210,7 +230,7 @@ POWERS = (
 @rule_on("tensordot_as_dot", tensordot, kind=rounding, samples=lambda: [
     tensordot.of(mat(), mat(), axes=((1,), (0,))), tensordot.of(mat(), mat(), axes=((0,), (0,))),
     tensordot.of(mat(), mat(), axes=((1,), (1,))), tensordot.of(vec(), mat(), axes=((0,), (1,)))])
-def TENSORDOT(node, pool):  # noqa: N802
+def TENSORDOT(node, pool):
     """A tensordot of matrices and vectors over one axis is a dot, transposed where needed."""
     first, second = node.inputs
     mine, theirs = node.attrs[0]
@@ -221,5 +241,6 @@ def TENSORDOT(node, pool):  # noqa: N802
     return dot.of(first, second)
 
 
-RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, SUM_OF_PLACE, SCALED_PLACE, ADD_INTO, *ORDER,
+RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, SUM_OF_PLACE, SCALED_PLACE,
+                ADD_INTO, *ORDER,
                 *STRONG, *POWERS, TENSORDOT, *SIGNS)

@@ -42,18 +42,26 @@ SOFTMAX = (
     rule("exp_log_softmax", exp(log_softmax(x, axis=a)), softmax(x, axis=a), kind=rounding),
     rule("softmax", exp(x) / keep(sum_, exp(x)), softmax(x, axis=a), on(real, "x"), stable),
     rule("softmax_shift", softmax(x - keep(max_, x), axis=a), softmax(x, axis=a), kind=rounding),
-    rule("log_softmax_shift", log_softmax(x - keep(max_, x), axis=a), log_softmax(x, axis=a), kind=rounding),
+    rule("log_softmax_shift", log_softmax(x - keep(max_, x), axis=a), log_softmax(x, axis=a),
+         kind=rounding),
     rule("logsumexp", log(sum_.of(exp(x), axis=a)), logsumexp.of(x, axis=a), on(real, "x"), stable),
-    rule("logsumexp_kept", log(unsqueeze.of(sum_.of(exp(x), axis=a), axes=b)), unsqueeze.of(logsumexp.of(x, axis=a), axes=b),
+    rule("logsumexp_kept", log(unsqueeze.of(sum_.of(exp(x), axis=a), axes=b)),
+         unsqueeze.of(logsumexp.of(x, axis=a), axes=b),
          on(real, "x"), stable),
-    rule("logsumexp_shift", logsumexp.of(x - keep(max_, x), axis=a) + max_.of(x, axis=a), logsumexp.of(x, axis=a), kind=rounding),
-    rule("logsumexp_shift_kept", keep(logsumexp, x - keep(max_, x)) + keep(max_, x), keep(logsumexp, x), kind=rounding),
+    rule("logsumexp_shift", logsumexp.of(x - keep(max_, x), axis=a) + max_.of(x, axis=a),
+         logsumexp.of(x, axis=a), kind=rounding),
+    rule("logsumexp_shift_kept", keep(logsumexp, x - keep(max_, x)) + keep(max_, x), keep(logsumexp,
+                                                                                          x),
+    kind=rounding),
     rule("minus_logsumexp", x - keep(logsumexp, x), log_softmax(x, axis=a), kind=stable),
     # what softmax's derivative makes of g = h / s, the derivative of log at s = softmax(x)
     rule("cross_entropy_slope", (h / s - keep(sum_, (h / s) * s)) * s, h - keep(sum_, h) * s,
-         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)), (1,), False)]),
-    rule("cross_entropy_slope_negated", (keep(sum_, (h / s) * s) - h / s) * s, keep(sum_, h) * s - h,
-         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)), (1,), True)]),
+         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)),
+                                                              (1,), False)]),
+    rule("cross_entropy_slope_negated", (keep(sum_, (h / s) * s) - h / s) * s,
+         keep(sum_, h) * s - h,
+         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)),
+                                                              (1,), True)]),
 )
 
 
@@ -78,7 +86,8 @@ EXPONENTIALS = (
     rule("log_sqr", log(sqr(x)), 2 * log(abs_(x)), on(real, "x"), stable),
     rule("log_sqrt", log(sqrt(x)), 0.5 * log(x), on(real, "x"), rounding),
     rule("relu_log1p", relu(x) + log1p(exp(neg(abs_(x)))), softplus(x), on(real, "x"), rounding),
-    rule("crossentropy_of_logits", t * softplus(neg(x)) + (1 - t) * softplus(x), sigmoid_binary_crossentropy.of(x, t),
+    rule("crossentropy_of_logits", t * softplus(neg(x)) + (1 - t) * softplus(x),
+         sigmoid_binary_crossentropy.of(x, t),
          lambda f: f.x.type.shape == f.node.type.shape, stable),
 )
 
@@ -87,11 +96,13 @@ LOOK = 8  # ops that `log` looks through
 
 
 @rule_on("log_of_part", log, kind=stable, samples=lambda: [
-    log(softmax(mat(), axis=(1,))[1:]), log(gather.of(softmax(mat(), axis=(1,)), vec("int64"), vec("int64"), idx=("#", "#"))),
+    log(softmax(mat(), axis=(1,))[1:]), log(gather.of(softmax(mat(), axis=(1,)), vec("int64"),
+                                                      vec("int64"), idx=("#", "#"))),
     log(transpose.of(softmax(mat(), axis=(0,)))), log(unsqueeze.of(sigmoid(vec()), axes=(0,))),
     log(subtensor.of(softmax(mat(), axis=(1,)), idx=(FULL, Slice(1))))])
-def LOG_OF_PART(node, pool):  # noqa: N802
-    """The logarithm of a part of a softmax is that part of the log_softmax; likewise for sigmoid."""
+def LOG_OF_PART(node, pool):
+    """The logarithm of a part of a softmax is that part of the log_softmax; likewise for
+    sigmoid."""
     chain, n = [], node.inputs[0]
     while n.op.kind in MOVES and len(chain) < LOOK:
         chain.append(n)

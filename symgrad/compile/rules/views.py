@@ -26,10 +26,14 @@ SHUFFLES = (squeeze, transpose, unsqueeze)
 
 
 @rule_on("axes", *SHUFFLES, kind=exact, samples=lambda: [
-    transpose.of(transpose.of(mat())), unsqueeze.of(unsqueeze.of(vec(), axes=(0,)), axes=(2,)), unsqueeze.of(mat(), axes=()),
-    squeeze.of(unsqueeze.of(transpose.of(mat()), axes=(0, 2)), axes=(2,)), transpose.of(mat(), axes=(0, 1)),
-    transpose.of(unsqueeze.of(vec(), axes=(0,))), unsqueeze.of(squeeze.of(var("float64", 1, None), axes=(0,)), axes=(0,))])
-def AXES(node, pool):  # noqa: N802
+    transpose.of(transpose.of(mat())), unsqueeze.of(unsqueeze.of(vec(), axes=(0,)), axes=(2,)),
+    unsqueeze.of(mat(), axes=()),
+    squeeze.of(unsqueeze.of(transpose.of(mat()), axes=(0, 2)), axes=(2,)), transpose.of(mat(),
+                                                                                        axes=(0,
+                                                                                              1)),
+    transpose.of(unsqueeze.of(vec(), axes=(0,))), unsqueeze.of(squeeze.of(var("float64", 1, None),
+                                                                          axes=(0,)), axes=(0,))])
+def AXES(node, pool):
     """squeeze, transpose, unsqueeze: at most one of each, in this order."""
     chain, base = [], node
     while base.op in SHUFFLES and len(chain) < 5:
@@ -52,7 +56,8 @@ def AXES(node, pool):  # noqa: N802
     ranks = tuple([sorted(kept).index(a) for a in kept])
     new = tuple([k for k, p in enumerate(pattern) if p is None])
     made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
-    made = pool.make(transpose, (made,), (ranks,), node.origin) if list(ranks) != sorted(ranks) else made
+    made = pool.make(transpose, (made,), (ranks,),
+                     node.origin) if list(ranks) != sorted(ranks) else made
     return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
 
 
@@ -60,8 +65,9 @@ def AXES(node, pool):  # noqa: N802
     reshape.of(reshape.of(var("float64", 3, 4), 2, 6), 12), reshape.of(var("float64", 3, 4), 3, 4),
     reshape.of(unsqueeze.of(var("float64", 3, 4), axes=(0,)), 6, 2),
     reshape.of(var("float64", 3, 1, 4), 3, 4, 1)])
-def RESHAPE(node, pool):  # noqa: N802
-    """A reshape takes its elements from where they first were; one that adds or drops axes of length 1 is no reshape."""
+def RESHAPE(node, pool):
+    """A reshape takes its elements from where they first were; one that adds or drops axes of
+    length 1 is no reshape."""
     base = node.inputs[0]
     while base.op is reshape or base.op is unsqueeze or base.op is squeeze:
         base = base.inputs[0]
@@ -72,30 +78,35 @@ def RESHAPE(node, pool):  # noqa: N802
         new = tuple([k for k, d in enumerate(node.type.shape) if d == 1])
         made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
         return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
-    return None if base is node.inputs[0] else pool.make(reshape, (base, *node.inputs[1:]), (), node.origin, node.type)
+    return None if base is node.inputs[0] else pool.make(reshape, (base, *node.inputs[1:]), (),
+                                                         node.origin, node.type)
 
 
 # -- lengths
 
 
 @rule_on("length", length, kind=exact, samples=lambda: [
-    length.of(var("float64", 3, None), axis=0), length.of(exp(mat() + mat()), axis=1), length.of(transpose.of(mat()), axis=0)])
-def LENGTH(node, pool):  # noqa: N802
-    """A length is a constant, or is read off the input that first has it, so that nothing is kept for its length."""
+    length.of(var("float64", 3, None), axis=0), length.of(exp(mat() + mat()), axis=1),
+    length.of(transpose.of(mat()), axis=0)])
+def LENGTH(node, pool):
+    """A length is a constant, or is read off the input that first has it, so that nothing is kept
+    for its length."""
     owner, axis = node.inputs[0], node.attrs[0]
     d = owner.type.shape[axis]
     if isinstance(d, int):
         return pool.constant(np.asarray(d, "int64"))
     leaf, place = pool.home.get(d, (None, 0))
     if leaf is None:
-        leaf, place = next(((i, k) for i in owner.inputs for k, own in enumerate(i.type.shape) if own is d), (None, 0))
+        leaf, place = next(((i, k) for i in owner.inputs for k,
+                            own in enumerate(i.type.shape) if own is d), (None, 0))
     if leaf is None or leaf is owner and place == axis:
         return None
     return pool.make(length, (leaf,), (place,), node.origin)
 
 
-@rule_on("specify_shape", specify_shape, kind=exact, samples=lambda: [specify_shape.of(var("float64", 3, 4), 3, 4)])
-def SPECIFY(node, pool):  # noqa: N802
+@rule_on("specify_shape", specify_shape, kind=exact,
+         samples=lambda: [specify_shape.of(var("float64", 3, 4), 3, 4)])
+def SPECIFY(node, pool):
     """What is known of a shape need not be asserted."""
     return node.inputs[0] if node.type is node.inputs[0].type else None
 
@@ -103,7 +114,7 @@ def SPECIFY(node, pool):  # noqa: N802
 @rule_on("vector_part", subtensor, kind=exact, samples=lambda: [
     subtensor.of(make_vector.of(num(), num(), num()), idx=(1,)),
     subtensor.of(make_vector.of(num(), num(), num()), idx=(Slice(1),))])
-def VECTOR_PART(node, pool):  # noqa: N802
+def VECTOR_PART(node, pool):
     """A part of a vector made of scalars is the scalar, or a vector of fewer."""
     vector, entry = node.inputs[0], node.attrs[0][0]
     if vector.op is not make_vector or len(node.inputs) > 1:
@@ -116,8 +127,9 @@ def VECTOR_PART(node, pool):  # noqa: N802
 # -- stretched values
 
 
-@rule_on("alloc", alloc, kind=exact, samples=lambda: [alloc.of(num(), 3, 4), alloc.of(0.0, length.of(vec(), axis=0), 3)])
-def ALLOC(node, pool):  # noqa: N802
+@rule_on("alloc", alloc, kind=exact, samples=lambda: [alloc.of(num(), 3, 4), alloc.of(0.0,
+                                                                                      length.of(vec(), axis=0), 3)])
+def ALLOC(node, pool):
     """A filled tensor is a stretched number."""
     return pool.make(broadcast_to, node.inputs, (), node.origin, node.type)
 
@@ -125,8 +137,9 @@ def ALLOC(node, pool):  # noqa: N802
 @rule_on("broadcast_to", broadcast_to, kind=exact, samples=lambda: [
     broadcast_to.of(var("float64", 3, 4), 3, 4), broadcast_to.of(broadcast_to.of(num(), 3), 2, 3),
     broadcast_to.of(unsqueeze.of(var("float64", 4), axes=(0,)), 3, 4)])
-def STRETCH(node, pool):  # noqa: N802
-    """A value is stretched once, and only if that changes its type; a uniform constant as a number."""
+def STRETCH(node, pool):
+    """A value is stretched once, and only if that changes its type; a uniform constant as a
+    number."""
     base = node.inputs[0]
     if node.type is base.type:
         return base
@@ -134,35 +147,43 @@ def STRETCH(node, pool):  # noqa: N802
         base = base.inputs[0]
     if base.type.ndim and (value := uniform(base)) is not None:
         base = pool.constant(value)
-    return None if base is node.inputs[0] else pool.make(broadcast_to, (base, *node.inputs[1:]), (), node.origin, node.type)
+    return None if base is node.inputs[0] else pool.make(broadcast_to, (base, *node.inputs[1:]), (),
+                                                         node.origin, node.type)
 
 
 def filled(node):
-    """The number (a scalar node) that a value has everywhere, if it is a stretched one; else None."""
+    """The number (a scalar node) that a value has everywhere, if it is a stretched one; else
+    None."""
     if node.op is broadcast_to and not node.inputs[0].type.ndim:
         return node.inputs[0]
     return None
 
 
-@rule_on("view_of_fill", transpose, reshape, squeeze, unsqueeze, subtensor, kind=exact, samples=lambda: [
+@rule_on("view_of_fill", transpose, reshape, squeeze, unsqueeze, subtensor, kind=exact,
+         samples=lambda: [
     unsqueeze.of(broadcast_to.of(num(), length.of(vec(), axis=0)), axes=(0,)),
-    subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)), transpose.of(broadcast_to.of(num(), 3, 4))])
-def VIEW_OF_FILL(node, pool):  # noqa: N802
+    subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)),
+    transpose.of(broadcast_to.of(num(), 3, 4))])
+def VIEW_OF_FILL(node, pool):
     """A view of a number everywhere is that number everywhere."""
     value = filled(node.inputs[0])
     if value is None:
         return None
     if node.op is subtensor and any(isinstance(e, int | str) and not isinstance(d, int)
-                                    for e, d in zip(node.attrs[0], node.inputs[0].type.shape, strict=True)):
+                                    for e, d in zip(node.attrs[0], node.inputs[0].type.shape,
+                                                    strict=True)):
         return None  # the index may be out of range
-    new = list(node.inputs[1:]) if node.op is reshape else measure(node.type.shape, *node.inputs[0].inputs[1:], node.inputs[0])
+    new = list(node.inputs[1:]) if node.op is reshape else measure(node.type.shape,
+                                                                   *node.inputs[0].inputs[1:],
+                                                                   node.inputs[0])
     return None if new is None else broadcast_to.of(value, *new) if new else value
 
 
 @rule_on("stretched_operand", *ELEMENTWISE, kind=exact, samples=lambda: [
-    given(mat(), lambda m: m + broadcast_to.of(num(), *sizes(m))), given(mat(), lambda m: exp(broadcast_to.of(num(), *sizes(m)))),
+    given(mat(), lambda m: m + broadcast_to.of(num(), *sizes(m))),
+    given(mat(), lambda m: exp(broadcast_to.of(num(), *sizes(m)))),
     given(mat(), lambda m: broadcast_to.of(num(), *sizes(m)) * broadcast_to.of(num(), *sizes(m)))])
-def STRETCHED(node, pool):  # noqa: N802
+def STRETCHED(node, pool):
     """Arithmetic stretches by itself; and a stretched value is computed before it is stretched."""
     inputs = node.inputs
     if not any(i.op is broadcast_to for i in inputs):
@@ -192,14 +213,16 @@ def STRETCHED(node, pool):  # noqa: N802
 
 
 @rule_on("sum_of_negated", sum_, kind=rounding, samples=lambda: [sum_.of(-mat(), axis=(0,))])
-def SUM_OF_NEGATED(node, pool):  # noqa: N802
+def SUM_OF_NEGATED(node, pool):
     """The sign stands before the sum."""
     inner = node.inputs[0]
-    return pool.make(neg, (pool.make(sum_, inner.inputs, node.attrs, node.origin),), (), node.origin) if inner.op is neg else None
+    return pool.make(neg, (pool.make(sum_, inner.inputs, node.attrs, node.origin),), (),
+                     node.origin) if inner.op is neg else None
 
 
-@rule_on("negated_sum_of_difference", neg, kind=rounding, samples=lambda: [neg(sum_.of(mat() - mat(), axis=(0,)))])
-def NEGATED_SUM(node, pool):  # noqa: N802
+@rule_on("negated_sum_of_difference", neg, kind=rounding,
+         samples=lambda: [neg(sum_.of(mat() - mat(), axis=(0,)))])
+def NEGATED_SUM(node, pool):
     """-sum(x - y) is sum(y - x)."""
     total = node.inputs[0]
     if total.op is not sum_ or total.inputs[0].op is not sub:
@@ -210,14 +233,16 @@ def NEGATED_SUM(node, pool):  # noqa: N802
 
 @rule_on("neg_through_view", unsqueeze, squeeze, transpose, reshape, subtensor, gather, kind=exact,
          samples=lambda: [unsqueeze.of(-vec(), axes=(0,)), transpose.of(-mat()), (-mat())[0]])
-def NEG_THROUGH_VIEW(node, pool):  # noqa: N802
+def NEG_THROUGH_VIEW(node, pool):
     """The sign stands before ops that move elements."""
     inner = node.inputs[0]
     if inner.op is not neg:
         return None
-    moved = pool.make(node.op, (inner.inputs[0], *node.inputs[1:]), node.attrs, node.origin, node.type)
+    moved = pool.make(node.op, (inner.inputs[0], *node.inputs[1:]), node.attrs, node.origin,
+                      node.type)
     return pool.make(neg, (moved,), (), node.origin)
 
 
-RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED, SUM_OF_NEGATED,
+RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED,
+         SUM_OF_NEGATED,
          NEGATED_SUM, NEG_THROUGH_VIEW)
