@@ -104,8 +104,8 @@ class Stage:
     `combine`: None or sum, prod, max, min, and, or, argmax, argmin.  `start`: the `Lit` that an
     empty reduction gives, None if that is an error.  `order`: 'pairwise' for sums of floats (add in
     blocks, so that the error grows with the logarithm of the length), 'free' where no order is
-    better than another.  `onto`: combine with what the target holds; without `combine`, store over
-    it, in order.  `inline`: only a name.
+    better than another.  `onto`: combine with what the target holds (without `combine`, store over
+    it); then `over` has all letters, in order.  `inline`: only a name.
     """
 
     target: str
@@ -119,11 +119,6 @@ class Stage:
     inline: bool = False
     onto: bool = False
     node: object = field(default=None, compare=False, repr=False)
-
-    @property
-    def letters(self):
-        """The letters the stage binds."""
-        return tuple([a.letter for a in self.at if type(a) is Axis]) + self.over
 
 
 class Param(NamedTuple):

@@ -59,7 +59,7 @@ class _Nester:
         self.own = {s.target for s in kernel.stages if not s.inline}
         self.results = {r.name for r in kernel.results}
         self.names = {p.name for p in (*kernel.params, *kernel.results)} | set(self.length)
-        self.names |= {s.target for s in kernel.stages} | {str(d) for d in kernel.lengths}
+        self.names |= self.own | {str(d) for d in kernel.lengths}
         self.extra, self.homes, self.best, self.buffers = {}, {}, {}, []
 
     def nest(self):
@@ -82,15 +82,17 @@ class _Nester:
         for s in self.kernel.stages:
             if s.inline:
                 continue
-            outer = [a.letter for a in s.at if type(a) is Axis]
+            outer = tuple([a.letter for a in s.at if type(a) is Axis])
             reads = self.reads(s)
-            if s.over and not s.onto:
-                jobs.append(_Job(s, "start", tuple(outer)))
-            loop = tuple(outer)
-            if s.over:
-                loop = tuple(sorted([*outer, *s.over], key=self.rank.__getitem__))
-                if (s.combine in ARG or not s.combine) and not self.in_order(s.over):
-                    loop = (*outer, *s.over)  # where the first, or the last, of several counts
+            if s.onto:
+                loop = s.over or outer
+            else:
+                loop = outer
+                if s.over:
+                    jobs.append(_Job(s, "start", outer))
+                    loop = tuple(sorted((*outer, *s.over), key=self.rank.__getitem__))
+                    if s.combine in ARG and not self.in_order(s.over):
+                        loop = (*outer, *s.over)  # to meet the first of equals first
             jobs.append(_Job(s, "fold" if s.combine else "set", loop, reads))
         return jobs
 

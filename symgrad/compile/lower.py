@@ -158,7 +158,7 @@ class _Writer:
         cells, value = row.spell(n, inner, lambda k, at: self.read(n.inputs[k], at))
         cells = tuple([0 if d == 1 and not isinstance(c, Index) else c
                        for c, d in zip(cells, n.type.shape, strict=True)])
-        over = tuple([a.letter for a in inner if isinstance(a, Axis) and a not in cells])
+        over = tuple([a.letter for a in inner if isinstance(a, Axis)])
         word = None if n.attrs[1] else "or" if dtype == "bool" else "sum"
         self.put(name, cells, cast(value, dtype), dtype, word, over, onto=True, node=n)
 

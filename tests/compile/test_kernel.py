@@ -104,7 +104,8 @@ def test_affine_forms_have_one_spelling():
     assert affine([(1, AXIS)]) == AXIS
     assert affine([(2, AXIS), (-2, AXIS)], 3) == 3
     assert affine([(2, affine([(1, AXIS)], 1)), (1, OTHER)]) == Affine(((2, "i"), (1, "j")), 2)
-    assert substitute(Affine(((1, N), (-1, "i")), -1), {"i": affine([(1, N), (-1, OTHER)], -1)}) == OTHER
+    backward = Affine(((1, N), (-1, "i")), -1)
+    assert substitute(backward, {"i": affine([(1, N), (-1, OTHER)], -1)}) == OTHER
     computed = substitute(Affine(((2, "i"),), 1), {"i": Index(load("y", OTHER, dtype="int64"), N)})
     assert type(computed) is Index and computed.length is None
     assert text(as_value(Affine(((2, "i"),), 1)), str).count("*") == 1
@@ -135,5 +136,6 @@ def test_literals_are_told_apart_by_their_bits():
 def test_lengths_and_checks():
     index = Index(load("y", AXIS, dtype="int64"), Dim("k"), 1, "pick")
     x = Param("x", Type("float64", (N, index.length)))
-    k = Kernel("k", (x,), (), (Stage("t", (AXIS,), load("x", AXIS, index), "float64"),), (("i", N),))
+    stage = Stage("t", (AXIS,), load("x", AXIS, index), "float64")
+    k = Kernel("k", (x,), (), (stage,), (("i", N),))
     assert k.lengths == (N, index.length) and k.checks == (index,)

@@ -97,10 +97,10 @@ class Text:
     def program(self):
         self.fresh_names()
         self.entry()
-        mark = len(self.body)
+        mark = "take the workspace", None  # where, until it is known what is in it
         for k, step in enumerate(self.steps):
             if k == self.front:
-                mark = len(self.body)
+                self.body.append(mark)
                 self.early = frozenset(self.dims)
             if k in self.blocks:
                 self.blocked(step, self.blocks[k])
@@ -108,8 +108,9 @@ class Text:
                 for n in step.body:
                     self.statement(n)
         self.drop_unread()
+        at = self.body.index(mark) if mark in self.body else len(self.body)
+        self.body[at : at + 1] = self.take_workspace() if self.needs_workspace() else []
         if self.needs_workspace():
-            self.body[mark:mark] = self.take_workspace()
             self.put("_free.append(ws)")
         self.leave()
         args = ", ".join(self.names[i] for i in (*self.plan.inputs, *self.plan.shared))
@@ -171,7 +172,8 @@ class Text:
             if slot.number in self.late:
                 self.make_late(slot, n, indent)
         lines = self.printer.statements(n, out, temps, lookup)
-        if home.kind == "view" and n.inputs[0] in self.static and names is None and len(lines) == 1:
+        plain = home.kind == "view" and len(n.inputs) == 1 and n.inputs[0] in self.static
+        if plain and names is None and len(lines) == 1:
             self.static.add(n)
             self.hoisted.append((out, lines[0]))
         else:

@@ -1,7 +1,10 @@
-"""Products with scaling and addition in one call: ``W - lr * dot(x, d)`` is ``gemm(W, x, d, -lr, 1)``.
+"""Products with scaling and addition in one call.
 
-A walk over the finished graph, since it depends on users: a product is drawn into the sum around it only if nothing
-else needs it, and only where the sum would be stored anyway (otherwise it is fused with what reads it).
+``W - lr * dot(x, d)`` is ``gemm(W, x, d, -lr, 1)``.
+
+A walk over the finished graph, since it depends on users: a product is drawn into the sum around it
+only if nothing else needs it, and only where the sum would be stored anyway (otherwise it is fused
+with what reads it).
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import rounding
-from symgrad.compile.rules.common import given, mat, num, vec
+from symgrad.compile.rules.common import mat, num, var, vec
 from symgrad.node import CONST, toposort
 from symgrad.ops.blas import gemm, gemv, ger
 from symgrad.ops.linalg import dot
@@ -33,7 +36,8 @@ def _splits(n):
     scalar."""
     if n.op is add or n.op is sub or n.op is neg:
         return True
-    return (n.op is mul or n.op is true_div) and n.inputs[1].type.ndim == 0 or n.op is mul and n.inputs[0].type.ndim == 0
+    scaled = [i.type.ndim == 0 for i in n.inputs]
+    return n.op is mul and any(scaled) or n.op is true_div and scaled[1]
 
 
 class _Walk:
@@ -77,10 +81,10 @@ class _Walk:
 
     def turned(self, n):
         product = n.inputs[0] if n.op is transpose else None
-        if product is None or product.op is not dot or product.type.ndim != 2 or self.uses[product] > 1:
+        if product is None or product.op is not dot or self.uses[product] > 1:
             return None
         a, b = [self.new[i] for i in product.inputs]
-        if a.type.ndim != 2 or b.type.ndim != 2 or n.attrs[0] != (1, 0):
+        if n.attrs[0] != (1, 0):
             return None
         return self.note("transposed_dot", n, self.make(dot, (self.flipped(b), self.flipped(a)),
                                                         n.origin, n.type))
@@ -166,7 +170,7 @@ class _Walk:
             column, row = [self.new[i] for i in n.inputs]
             if row.op is unsqueeze and row.attrs[0] == (1,):
                 column, row = row, column
-            if column.op is unsqueeze and column.attrs[0] == (1,) and row.op is unsqueeze and row.attrs[0] == (0,):
+            if [i.op is unsqueeze and i.attrs[0] for i in (column, row)] == [(1,), (0,)]:
                 return "ger", (column.inputs[0], row.inputs[0]), c, n
         return None
 
@@ -197,22 +201,25 @@ class _Walk:
         return self.make(sub, (a, b.inputs[0])) if b.op is neg else self.make(add, (a, b))
 
 
-def _step(w, lr, c):
-    return w - lr * (dot.of(mat("float32"), mat("float32")) + c * w)
+def _outer(x, y):
+    return unsqueeze.of(x, axes=(1,)) * unsqueeze.of(y, axes=(0,))
+
+
+def _descent(dtype):
+    """A step of gradient descent with decay."""
+    w, lr = mat(dtype), num(dtype)
+    return w - lr * (dot.of(mat(dtype), mat(dtype)) + num(dtype) * w)
 
 
 SAMPLES = {
-    "transposed_dot": lambda: [transpose.of(dot.of(mat(), mat())),
-                               transpose.of(dot.of(transpose.of(mat()), mat()))],
+    "transposed_dot": lambda: [
+        transpose.of(dot.of(mat(), mat())), transpose.of(dot.of(transpose.of(mat()), mat()))],
     "gemm": lambda: [
         mat() - num() * dot.of(mat(), mat()), mat() + dot.of(mat(), transpose.of(mat())),
-        dot.of(mat(), mat()) - mat() / 3.0,
-        _step(mat("float32"), num("float32"), num("float32")), dot.of(mat(), mat()) + dot.of(mat(),
-                                                                                             mat())],
+        dot.of(mat(), mat()) - mat() / 3.0, _descent("float32"),
+        dot.of(mat(), mat()) + dot.of(mat(), mat())],
     "gemv": lambda: [vec() - 0.5 * dot.of(mat(), vec()), -(vec() + dot.of(vec(), mat()))],
     "ger": lambda: [
-        given((vec(), vec()), lambda p: mat() - num() * (unsqueeze.of(p[0],
-                                                                      axes=(1,)) * unsqueeze.of(p[1], axes=(0,)))),
-        mat("float32") - num("float32") * dot.of(unsqueeze.of(vec("float32"), axes=(1,)),
-                                                 unsqueeze.of(vec("float32"), axes=(0,)))],
+        mat() - num() * _outer(vec(), vec()),
+        mat() - num() * dot.of(var("float64", None, 1), var("float64", 1, None))],
 }

@@ -1,7 +1,7 @@
-"""One spelling for one meaning: constants folded and on the right, signs and casts in one place, nothing idle.
+"""One spelling for one meaning: constants folded, signs and casts in one place, nothing idle.
 
-The spellings: ``x - c`` is ``x + (-c)``; ``-x`` stands as far outside of products as it can; ``1 / x`` for the
-reciprocal, ``sqr`` and ``sqrt`` for the powers 2 and 1/2.
+The spellings: ``x - c`` is ``x + (-c)``; ``-x`` stands as far outside of products as it can;
+``1 / x`` for the reciprocal, ``sqr`` and ``sqrt`` for the powers 2 and 1/2.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def CAST_OF_CAST(node, pool):
         return inner
     if inner.op is cast:
         first = inner.inputs[0]
-        if holds_all(first.type.dtype, inner.type.dtype) and not (kind_of(first.type.dtype) == "f" and node.attrs[0] == "bool"):
+        if holds_all(first.type.dtype, inner.type.dtype):
             return first if first.type.dtype == node.attrs[0] else cast.of(first,
                                                                            dtype=node.attrs[0])
     return None

@@ -1,9 +1,9 @@
-"""Sums and products in one form: equal terms merged, constants together, scalars multiplied before matrices.
+"""Sums and products in one form: equal terms merged, constants together, scalars before matrices.
 
-This pass looks at users, so it is a walk over the finished graph and not a list of rules.  A *tree* is a maximal group
-of sums (or products) of one type whose inner nodes have no other user: each node belongs to one tree, so the pass is
-linear, and nothing that someone else needs is computed twice.  A tree is rebuilt only if that saves operations; a
-second run therefore changes nothing.
+This pass looks at users, so it is a walk over the finished graph and not a list of rules.  A *tree*
+is a maximal group of sums (or products) of one type whose inner nodes have no other user: each node
+belongs to one tree, so the pass is linear, and nothing that someone else needs is computed twice.
+A tree is rebuilt only if that saves operations; a second run therefore changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from symgrad.compile.rules.common import given, mat, num, vec
 from symgrad.node import CONST, toposort
 from symgrad.ops.math import add, mul, neg, pow_, sqr, sub, true_div
 from symgrad.ops.shape import unsqueeze
-from symgrad.types import Type, is_complex, is_float
+from symgrad.types import is_complex, is_float
 
 
 def run(outputs, pool, log, off=()):
@@ -34,7 +34,8 @@ def _sweep(outputs, pool, log, name, form):
     inner = set()
     for n in order:
         if form.divides(n):
-            inner.update(i for i in n.inputs if uses[i] == 1 and i.type is n.type and form.divides(i))
+            inner.update(
+                i for i in n.inputs if uses[i] == 1 and i.type is n.type and form.divides(i))
     new = {}
     for n in order:
         if n in inner:
@@ -86,6 +87,7 @@ def fits(value, dtype):
     return value == 0 or float(info.tiny) <= abs(value) <= float(info.max)
 
 
+MOST = 64  # the largest exponent that is taken for repeated multiplication
 READ = 0.03  # the price of an operand, which decides between forms with equally many operations
 
 
@@ -121,9 +123,9 @@ class Tree:
             return None
         old, self.price = self.price, 0.0
         node = self.build()
-        if node is None or self.failed or node.type is not self.root.type or self.price > old - 1e-3:
+        if node is None or self.failed or node.type is not self.root.type:
             return None
-        return node
+        return node if self.price < old - 1e-3 else None
 
     def apply(self, op, *inputs):
         node = self.pool.make(op, inputs, (), self.root.origin)
@@ -147,8 +149,8 @@ class Tree:
         groups = {}
         for n in nodes:
             groups.setdefault((n.type, n.op is CONST), []).append(n)
-        return [groups[k] for k in sorted(groups,
-                                          key=lambda k: -2 * (k[0] is self.root.type) - bool(k[0].ndim))]
+        own = self.root.type
+        return [groups[k] for k in sorted(groups, key=lambda k: (k[0] is not own, not k[0].ndim))]
 
 
 class Sum(Tree):
@@ -186,30 +188,34 @@ class Sum(Tree):
     def build(self):
         if not all(fits(c, self.dtype) for c in (*self.terms.values(), self.constant)):
             return None
-        whole = not is_float(self.dtype)
-        terms = {n: c for n, c in self.terms.items() if not (whole and c == 0)}
-        if not terms or whole and Type(self.dtype,
-                                       self.root.type.shape) not in [n.type for n in terms]:
-            terms = self.terms
-        sizes = {abs(c) for c in terms.values()}
-        common = sizes.pop() if len(sizes) == 1 and len(terms) > 1 and not self.constant else 1
-        if common in (0, 1) or is_complex(self.dtype):
-            common = 1
+        terms = self.terms
+        if not is_float(self.dtype):  # 0 * x is 0, but x may be needed for the shape
+            terms = {n: c for n, c in terms.items() if c}
+            if self.root.type.shape not in [n.type.shape for n in terms]:
+                terms = self.terms
+        common = self.common(terms)
+        if common != 1:
+            terms = {n: 1 if c > 0 else -1 for n, c in terms.items()}
         total, negative = None, False
         for group in self.grouped(terms):
-            part, minus = self.chain(group, {n: terms[n] / common if common != 1 and not whole
-                                             else terms[n] // common for n in group} if common != 1 else terms)
-            total, negative = (part, minus) if total is None else self.join(total, negative, part,
-                                                                            minus)
+            part, minus = self.chain(group, terms)
+            total, negative = (part, minus) if total is None else (
+                self.join(total, negative, part, minus))
         if total is None:
             return None
         if self.constant:
-            if negative:
-                return self.apply(sub, self.number(self.constant), total)
-            return self.apply(add, total, self.number(self.constant))
+            constant = self.number(self.constant)
+            return self.apply(sub, constant, total) if negative else self.apply(add, total, constant)
         if common != 1:
             return self.apply(mul, total, self.number(-common if negative else common))
         return self.apply(neg, total) if negative else total
+
+    def common(self, terms):
+        """The size that all coefficients share: ``2 x - 2 y`` is ``(x - y) * 2``."""
+        sizes = {abs(c) for c in terms.values()}
+        if len(sizes) != 1 or len(terms) == 1 or self.constant or is_complex(self.dtype):
+            return 1
+        return sizes.pop() or 1
 
     def chain(self, group, terms):
         """The sum of terms of one type, as (node, whether it is to be subtracted)."""
@@ -246,7 +252,7 @@ class Product(Tree):
     def divides(n):
         if n.type.dtype == "bool":
             return False
-        return n.op is mul or n.op is true_div or n.op is sqr or n.op is pow_ and exponent(n) is not None
+        return n.op in (mul, true_div, sqr) or n.op is pow_ and exponent(n) is not None
 
     def cost(self, n):
         return self.weigh(n.type) * (4.0 if n.op is pow_ else 1.5 if n.op is true_div else 1.0)
@@ -263,7 +269,7 @@ class Product(Tree):
         if value is None:
             side = self.over if power > 0 else self.under
             side[n] = side.get(n, 0) + abs(power)
-        elif abs(power) > 64 or power < 0 and value == 0:
+        elif abs(power) > MOST or power < 0 and value == 0:
             self.failed = True
         else:
             try:
@@ -274,9 +280,9 @@ class Product(Tree):
     def build(self):
         if not fits(self.constant, self.dtype) or self.constant == 0 and is_float(self.dtype):
             return None
-        if sum(n.type is self.root.type for n in self.under) > 1 or max([*self.over.values(),
-                                                                         *self.under.values(),
-                                                                         0]) > 64:
+        if sum(n.type is self.root.type for n in self.under) > 1:
+            return None  # x / y / z is not x / (y * z), which may overflow
+        if max([*self.over.values(), *self.under.values(), 0]) > MOST:
             return None
         minus = self.constant == -1
         large = small = None
@@ -320,10 +326,12 @@ class Product(Tree):
 
 
 def exponent(n):
-    """The whole exponent (2 to 64, or negative) of a power with a constant one; None for anything
+    """The whole exponent (2 to 64, or -2 to -64) of a power with a constant one; None for anything
     else."""
     value = scalar_value(n.inputs[1])
-    if value is None or isinstance(value, complex) or value != int(value) or not 1 < abs(value) <= 64:
+    if value is None or isinstance(value, complex) or value != int(value):
+        return None
+    if not 1 < abs(value) <= MOST:
         return None
     return int(value) if value > 0 or is_float(n.type.dtype) else None
 

@@ -62,7 +62,7 @@ def uniform(n):
         return None
     first = array.flat[0]
     same = array == first
-    if not same.all() or first == 0 and is_float(array.dtype.name) and (np.signbit(array.real) != np.signbit(first.real)).any():
+    if not same.all() or first == 0 and len(set(np.signbit(array.real.astype(float)).flat)) > 1:
         return None
     return np.asarray(first)
 
@@ -96,7 +96,8 @@ def nonnegative(n):
 
 
 def measure(shape, *sources):
-    """The lengths of a shape as scalar nodes: constants, or read off a node that has the same one; None if none has.
+    """The lengths of a shape as scalar nodes: constants, or read off a node that has the same one;
+    None if none has.
 
     A rule must not measure the node that it replaces: that would be its own ancestor.
     """
@@ -130,7 +131,9 @@ def spread(x, like, *sources):
 
 def negated(x):
     """-x, without a double negation."""
-    return x.inputs[0] if x.op is neg else constant(-x.data) if x.op is CONST and x.type.dtype != "bool" else neg.of(x)
+    if x.op is CONST and x.type.dtype != "bool":
+        return constant(np.asarray(np.negative(x.data)))
+    return x.inputs[0] if x.op is neg else neg.of(x)
 
 
 # -- samples for the generated tests

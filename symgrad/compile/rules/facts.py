@@ -1,6 +1,6 @@
-"""Rules read off the op table: constant folding, and what the facts of a record say (identity, inverse, odd …).
+"""Rules read off the op table: constant folding, and what the facts of a record say.
 
-Nothing is listed twice: how an op and its inverse behave is found out by trying them on a few numbers.
+Nothing is listed twice: how an op and its inverse behave is found out by trying them on numbers.
 """
 
 from __future__ import annotations
@@ -83,40 +83,35 @@ def SCALAR(node, pool):
 # -- identity and zero
 
 
-def neutral(op, value, side):
+def neutral(op, value):
     """Rules that drop an operand which changes nothing."""
-    left = op.of(x, value)
-    name = f"{op.name}_{value:g}" if not isinstance(value, bool) else f"{op.name}_{value}".lower()
-    if op is sub:  # x - 0.0 keeps -0.0, as x + 0.0 does not
-        return [rule(name, sub.of(x, y), x, lambda m: _plus_zero(m.y), exact, lambda: [mat() - 0.0,
-                                                                                       mat("int64") - 0])]
-    if op is add:
-        return [rule(name, left, x, on(discrete, "x"), exact), rule(f"{name}_float", left, x,
-                                                                    on(inexact, "x"), rounding)]
-    return [rule(name, left, x, on(real, "x"), exact)]
-
-
-def _plus_zero(n):
-    value = uniform(n)
-    return value is not None and value == 0 and not np.signbit(value.real if value.dtype.kind == "c" else value
-                                                              if value.dtype.kind == "f" else 0)
+    name, left = f"{op.name}_{int(value)}", op.of(x, value)
+    if op is sub:  # x - 0.0 keeps the sign of zero, x - (-0.0) and x + 0.0 do not
+        where = on(lambda c: known(c) == 0 and not np.signbit(c.data.real).any(), "y")
+        yield rule(name, sub.of(x, y), x, where, exact, lambda: [mat() - 0.0, mat("int64") - 0])
+    elif op is add:
+        yield rule(name, left, x, on(discrete, "x"), exact)
+        yield rule(f"{name}_float", left, x, on(inexact, "x"), rounding)
+    else:
+        yield rule(name, left, x, on(real, "x"), exact)
 
 
 def absorbing(op, value):
-    """Rules for an operand that decides the result alone; not for floats, where it may meet NaN."""
-    return [rule(f"{op.name}_by_{value:g}".replace("True", "1"), op.of(x, y),
-                 lambda x, y, node: full(value, node),
-                 lambda m: discrete(m.x) and is_constant(m.y) and m.y.data.size and bool((m.y.data == value).all()), exact,
-                 lambda: [op.of(mat("int64"), value) if op is mul else op.of(mat("bool"), value)])]
+    """A rule for an operand that decides alone; not for floats, where it may meet NaN."""
+    dtype = "int64" if op is mul else "bool"
+    return rule(f"{op.name}_by_{int(value)}", op.of(x, y), lambda x, y, node: full(value, node),
+                lambda m: discrete(m.x) and known(m.y) == value, exact,
+                lambda: [op.of(mat(dtype), value)])
 
 
 def _identities():
     for op in OPS.values():
-        for fact in ("identity", "right_identity"):
-            if fact in op.facts and op.kind == "elementwise":
-                yield from neutral(op, op.facts[fact], fact)
-        if "zero" in op.facts and op.kind == "elementwise":
-            yield from absorbing(op, op.facts["zero"])
+        if op.kind == "elementwise":
+            for fact in ("identity", "right_identity"):
+                if fact in op.facts:
+                    yield from neutral(op, op.facts[fact])
+            if "zero" in op.facts:
+                yield absorbing(op, op.facts["zero"])
 
 
 # -- an op and its inverse
@@ -138,14 +133,10 @@ def undoing(outer, inner):
     held = ~np.isnan(once)
     if not held.any() or not np.allclose(once[held], PROBES[held], rtol=1e-6):
         return None
-    if np.array_equal(once, PROBES) and np.array_equal(far,
-                                                       EXTREMES) and outer is inner and _exactly(outer):
-        kind = exact
-    else:
-        kind = assumes if not held.all() else rounding if np.allclose(far, EXTREMES) else stable
-    many_valued = kind is not exact
-    return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x,
-                on(real, "x") if many_valued else None, kind)
+    if outer is inner and _exactly(outer):
+        return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
+    kind = assumes if not held.all() else rounding if np.allclose(far, EXTREMES) else stable
+    return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, on(real, "x"), kind)
 
 
 def _exactly(op):

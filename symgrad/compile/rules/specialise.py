@@ -9,7 +9,7 @@ from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, rules
 from symgrad.compile.rules.canonicalise import SIGNS
 from symgrad.compile.rules.collect import power, scalar_value
 from symgrad.compile.rules.common import given, inexact, is_constant, mat, num, on, real, vec, zeros
-from symgrad.compile.rules.shapes import counts
+from symgrad.compile.rules.parts import counts
 from symgrad.node import CONST, constant
 from symgrad.ops.index import FULL, gather
 from symgrad.ops.lengths import length, lengths
@@ -47,6 +47,12 @@ def _rows(y):
     return arange.of(0, length.of(y, axis=0), 1)
 
 
+def same_rows(a, b):
+    """Whether two tensors have equally many rows, evidently."""
+    n, m = a.type.shape[0], b.type.shape[0]
+    return n is m or n == m
+
+
 def one_per_row(node, first):
     """Whether a node's index arrays are ``arange(len(y)), y``."""
     if node.attrs[0] != ("#", "#") or node.inputs[0].type.ndim != 2:
@@ -59,8 +65,9 @@ def one_per_row(node, first):
     given(vec("int64"), lambda y: gather.of(mat(), _rows(y), y, idx=("#", "#")))])
 def ROW_LOOKUP(node, pool):
     """x[arange(len(y)), y] is pick(x, y)."""
-    return pool.make(pick, (node.inputs[0], node.inputs[2]), (), node.origin) if one_per_row(node,
-                                                                                             1) else None
+    if not one_per_row(node, 1):
+        return None
+    return pool.make(pick, (node.inputs[0], node.inputs[2]), (), node.origin)
 
 
 @rule_on("row_store", inc_subtensor, kind=exact, samples=lambda: [
@@ -86,7 +93,7 @@ def PICK_LOG_SOFTMAX(node, pool):
     """Of the log_softmax only one element of each row is needed: what is left of the rest is a
     sum."""
     inner, y = node.inputs
-    if inner.op is not log_softmax or inner.attrs[0] != (1,) or inner.type.shape[0] is not y.type.shape[0]:
+    if inner.op is not log_softmax or inner.attrs[0] != (1,) or not same_rows(inner, y):
         return None
     logits = inner.inputs[0]
     top = max_.of(logits, axis=(1,))
@@ -100,7 +107,7 @@ def PICK_LOG_SOFTMAX(node, pool):
 def SUM_OF_PLACE(node, pool):
     """One element of each row is the sum of the row."""
     inner = node.inputs[0]
-    if inner.op is not place or node.attrs[0] != (1,) or inner.type.shape[0] is not inner.inputs[0].type.shape[0]:
+    if inner.op is not place or node.attrs[0] != (1,) or not same_rows(inner, inner.inputs[0]):
         return None
     return inner.inputs[0]
 
@@ -174,9 +181,18 @@ STRONG = (
 # -- powers, quotients
 
 
-def _whole(value, most=32):
-    return value is not None and not isinstance(value,
-                                                complex) and 2 <= abs(value) <= most and value == int(value)
+def _whole(c, most=32):
+    """The whole number, of size 2 at least, that a scalar constant is; None for anything else."""
+    k = scalar_value(c)
+    fine = k is not None and not isinstance(k, complex) and 2 <= abs(k) <= most and k == int(k)
+    return int(k) if fine else None
+
+
+def _half(c):
+    """A scalar constant that is a whole number and a half; None for anything else."""
+    k = scalar_value(c)
+    fine = k is not None and not isinstance(k, complex) and abs(k) <= 8.5 and k % 1 == 0.5
+    return k if fine else None
 
 
 def _as_products(x, c, node):
@@ -202,26 +218,26 @@ def _inverts(c, exactly):
     """Whether a constant has a reciprocal that is an ordinary number: bit for bit, or not."""
     if not is_constant(c) or is_complex(c.type.dtype) or not c.data.size:
         return False
-    inverse, tiny = _inverted(c).data, np.finfo(c.type.dtype).tiny
-    fine = np.isfinite(c.data).all() and np.isfinite(inverse).all() and (abs(inverse) >= tiny).all() and (abs(c.data) >= tiny).all()
-    return bool(fine and ((np.frexp(c.data)[0] == np.copysign(0.5, c.data)).all() == exactly))
+    both = np.abs([c.data, _inverted(c).data])
+    if not (np.isfinite(both) & (both >= np.finfo(c.type.dtype).tiny)).all():
+        return False
+    return bool((np.frexp(np.abs(c.data))[0] == 0.5).all()) == exactly
 
 
 POWERS = (
     rule("power_as_products", pow_.of(x, c), _as_products,
-         lambda f: _whole(k := scalar_value(f.c)) and (k > 0 or inexact(f.x)) and f.x.type.dtype != "bool", rounding,
-         lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
+         lambda f: (k := _whole(f.c)) and (k > 0 or inexact(f.x)) and f.x.type.dtype != "bool",
+         rounding, lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
     rule("power_as_root", pow_.of(x, c), _as_root,
-         lambda f: real(f.x) and inexact(f.x) and (k := scalar_value(f.c)) is not None and abs(k) <= 8.5 and k % 1 == 0.5, rounding,
-         lambda: [mat() ** 1.5, mat() ** -2.5]),
-    rule("power_of_two", pow_.of(2, x), exp2(x), on(lambda x: is_float(x.type.dtype), "x"),
-         rounding),
+         lambda f: real(f.x) and inexact(f.x) and _half(f.c) is not None,
+         rounding, lambda: [mat() ** 1.5, mat() ** -2.5]),
+    rule("power_of_two", pow_.of(2, x), exp2(x),
+         on(lambda x: real(x) and inexact(x), "x"), rounding),
     rule("over_power_of_two", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)),
          lambda f: _inverts(f.c, True), exact,
          lambda: [mat() / 4.0, vec("float32") / np.asarray([0.5, -8, 1], "float32")]),
     rule("over_constant", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)),
-         lambda f: _inverts(f.c, False), rounding,
-         lambda: [mat() / 3.0, mat("float32") / -10.0]),
+         lambda f: _inverts(f.c, False), rounding, lambda: [mat() / 3.0, mat("float32") / -10.0]),
 )
 
 # -- products

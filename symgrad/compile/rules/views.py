@@ -1,7 +1,9 @@
-"""One spelling for ops that move no elements: axes, lengths, stretched numbers.  Part of the pass `canonicalise`.
+"""One spelling for ops that move no elements: axes, lengths, stretched numbers.  Part of the pass
+`canonicalise`.
 
-A chain of `squeeze`, `transpose` and `unsqueeze` has one normal form, at most one of each in this order.  Zeros, ones
-and other fills are a number that is stretched by `broadcast_to`; arithmetic on them is arithmetic on the number.
+A chain of `squeeze`, `transpose` and `unsqueeze` has one normal form, at most one of each in this
+order.  Zeros, ones and other fills are a number that is stretched by `broadcast_to`; arithmetic on
+them is arithmetic on the number.
 """
 
 from __future__ import annotations
