@@ -6,7 +6,7 @@ this namespace has Theano's.
 
 from __future__ import annotations
 
-from symgrad.errors import ShapeError
+from symgrad.errors import ShapeError, near
 from symgrad.node import as_node
 from symgrad.op import weak_numbers
 from symgrad.ops import nn
@@ -122,3 +122,8 @@ def crossentropy_softmax_max_and_argmax_1hot(x, y_idx, **kwargs):
 def crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y_idx, **kwargs):
     """`crossentropy_softmax_max_and_argmax_1hot` of x + b."""
     return crossentropy_softmax_max_and_argmax_1hot(add(x, b), y_idx)
+
+
+def __getattr__(name):
+    known = [n for n in globals() if not n.startswith("_")]
+    raise AttributeError(f"T.nnet has no {name!r}: {near(name, known)}")

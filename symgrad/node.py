@@ -55,6 +55,10 @@ def _leaf(name):
 INPUT, CONST, SHARED = Leaf("input"), Leaf("const"), Leaf("shared")
 
 
+_OWN = ("dtype", "ndim", "shape", "size", "broadcastable", "tag", "owner", "T", "real", "imag",
+        "type", "name", "op", "inputs", "eval")
+
+
 class Node(Arithmetic):
     """One value in a graph: the result of applying `op` to `inputs` with `attrs`.
 
@@ -124,6 +128,12 @@ class Node(Arithmetic):
     @property
     def imag(self):
         return TABLE["imag"](self)
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name not in TABLE and name in _OWN:
+            raise AttributeError(name)
+        hint = f"it is T.{name}(x)" if name in TABLE else near(name, [*METHODS, *_OWN])
+        raise AttributeError(f"a variable has no attribute {name!r}: {hint}")
 
     # -- Python's protocols
 

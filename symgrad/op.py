@@ -87,7 +87,18 @@ class Op:
                 return self.front(*args, **kwargs)
             except SymgradError as error:
                 raise explain(error, self, _nodes(args), _origin.caller()) from None
+            except TypeError as error:
+                raise self.misused(error, args, kwargs) from None
         return self.of(*args, **kwargs)
+
+    def misused(self, error, args, kwargs):
+        """The error for arguments that do not fit the public signature; any other TypeError as it
+        is."""
+        try:
+            inspect.signature(self.front).bind(*args, **kwargs)
+        except TypeError as wrong:
+            return ArgumentError(f"{self.name}: {wrong}\n  {signature(self)}")
+        return error
 
     def of(self, *args, **given):
         """The plain signature: inputs, then attributes by position or keyword.  Also builds

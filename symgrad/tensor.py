@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from symgrad import nnet
 from symgrad.constructors import MAKERS
+from symgrad.errors import near
 from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
 from symgrad.node import Constant, Node, as_node, constant
 from symgrad.ops import TABLE
@@ -104,3 +105,7 @@ globals().update(
     }
 )
 __all__ = [name for name in __all__ if name in globals()]  # noqa: PLE0604
+
+
+def __getattr__(name):
+    raise AttributeError(f"symgrad.tensor has no {name!r}: {near(name, __all__)}")

@@ -41,6 +41,8 @@ FORMS = [  # lines by the ranks they need; {0}, {1} are values, {k} an axis, {c}
     ("01", "{0}.dimshuffle('x', 0)"), ("01", "{0}.dimshuffle(0, 'x')"),
     ("22", "T.tanh(T.dot({0}, {1}))"), ("21", "T.tanh(T.dot({0}, {1}))"),
     ("11", "T.tanh(T.dot({0}, {1}))"), ("11", "T.outer({0}, {1})"),
+    ("1", "T.tanh({0}[{0} > {c}]).sum()"), ("1", "({0}[{0} > {c}] * 0 + {0}.max()).sum() / 9"),
+    ("1", "T.outer(T.nonzero_values({0}), u).sum(axis=0) / 9"),
     ("", "sg.grad({0}.sum(), u)"), ("", "sg.grad({0}.sum(), A)"), ("", "sg.grad({0}.mean(), s)"),
 ]
 

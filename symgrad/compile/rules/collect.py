@@ -29,8 +29,9 @@ def run(outputs, pool, log, off=()):
 def _sweep(outputs, pool, log, name, form):
     order = toposort(outputs)
     uses = dict.fromkeys(order, 0)
-    for n in (*outputs, *(i for n in order for i in n.inputs)):
-        uses[n] += 1
+    for read in (outputs, *(n.inputs for n in order)):
+        for i in read:
+            uses[i] += 1
     inner = set()
     for n in order:
         if form.divides(n):
@@ -204,8 +205,8 @@ class Sum(Tree):
         if total is None:
             return None
         if self.constant:
-            constant = self.number(self.constant)
-            return self.apply(sub, constant, total) if negative else self.apply(add, total, constant)
+            c = self.number(self.constant)
+            return self.apply(sub, c, total) if negative else self.apply(add, total, c)
         if common != 1:
             return self.apply(mul, total, self.number(-common if negative else common))
         return self.apply(neg, total) if negative else total

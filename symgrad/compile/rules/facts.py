@@ -12,7 +12,7 @@ from symgrad.compile.rules.common import (
     discrete,
     full,
     inexact,
-    is_constant,
+    known,
     mat,
     on,
     real,

@@ -124,7 +124,9 @@ def SUM_OF_SCALED(node, pool):
         if other.type.shape != product.type.shape:
             continue
         if factor.type.ndim:
-            if factor.type.ndim != product.type.ndim or any(factor.type.shape[a] != 1 for a in axes):
+            thin = factor.type.ndim == product.type.ndim and all(
+                factor.type.shape[a] == 1 for a in axes)
+            if not thin:
                 continue
             factor = pool.make(squeeze, (factor,), (axes,), node.origin)
         total = pool.make(sum_, (other,), (axes,), node.origin)

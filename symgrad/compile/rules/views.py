@@ -29,12 +29,10 @@ SHUFFLES = (squeeze, transpose, unsqueeze)
 
 @rule_on("axes", *SHUFFLES, kind=exact, samples=lambda: [
     transpose.of(transpose.of(mat())), unsqueeze.of(unsqueeze.of(vec(), axes=(0,)), axes=(2,)),
-    unsqueeze.of(mat(), axes=()),
-    squeeze.of(unsqueeze.of(transpose.of(mat()), axes=(0, 2)), axes=(2,)), transpose.of(mat(),
-                                                                                        axes=(0,
-                                                                                              1)),
-    transpose.of(unsqueeze.of(vec(), axes=(0,))), unsqueeze.of(squeeze.of(var("float64", 1, None),
-                                                                          axes=(0,)), axes=(0,))])
+    unsqueeze.of(mat(), axes=()), transpose.of(mat(), axes=(0, 1)),
+    squeeze.of(unsqueeze.of(transpose.of(mat()), axes=(0, 2)), axes=(2,)),
+    transpose.of(unsqueeze.of(vec(), axes=(0,))),
+    unsqueeze.of(squeeze.of(var("float64", 1, None), axes=(0,)), axes=(0,))])
 def AXES(node, pool):
     """squeeze, transpose, unsqueeze: at most one of each, in this order."""
     chain, base = [], node
@@ -58,8 +56,8 @@ def AXES(node, pool):
     ranks = tuple([sorted(kept).index(a) for a in kept])
     new = tuple([k for k, p in enumerate(pattern) if p is None])
     made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
-    made = pool.make(transpose, (made,), (ranks,),
-                     node.origin) if list(ranks) != sorted(ranks) else made
+    if list(ranks) != sorted(ranks):
+        made = pool.make(transpose, (made,), (ranks,), node.origin)
     return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
 
 
@@ -80,8 +78,14 @@ def RESHAPE(node, pool):
         new = tuple([k for k, d in enumerate(node.type.shape) if d == 1])
         made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
         return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
-    return None if base is node.inputs[0] else pool.make(reshape, (base, *node.inputs[1:]), (),
-                                                         node.origin, node.type)
+    return on_base(node, base, pool)
+
+
+def on_base(node, base, pool):
+    """The node's op on `base` in the place of its first input; None if it is that already."""
+    if base is node.inputs[0]:
+        return None
+    return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
 
 # -- lengths
@@ -89,7 +93,8 @@ def RESHAPE(node, pool):
 
 @rule_on("length", length, kind=exact, samples=lambda: [
     length.of(var("float64", 3, None), axis=0), length.of(exp(mat() + mat()), axis=1),
-    length.of(transpose.of(mat()), axis=0)])
+    length.of(transpose.of(mat()), axis=0),
+    length.of(broadcast_to.of(num(), num("int64"), 3), axis=0)])
 def LENGTH(node, pool):
     """A length is a constant, or is read off the input that first has it, so that nothing is kept
     for its length."""
@@ -97,13 +102,13 @@ def LENGTH(node, pool):
     d = owner.type.shape[axis]
     if isinstance(d, int):
         return pool.constant(np.asarray(d, "int64"))
-    leaf, place = pool.home.get(d, (None, 0))
-    if leaf is None:
-        leaf, place = next(((i, k) for i in owner.inputs for k,
-                            own in enumerate(i.type.shape) if own is d), (None, 0))
-    if leaf is None or leaf is owner and place == axis:
+    if owner.op is broadcast_to:
+        return owner.inputs[1 + axis]
+    found = pool.home.get(d) or next(
+        ((i, k) for i in owner.inputs for k, own in enumerate(i.type.shape) if own is d), None)
+    if found is None or found == (owner, axis):
         return None
-    return pool.make(length, (leaf,), (place,), node.origin)
+    return pool.make(length, found[:1], found[1:], node.origin)
 
 
 @rule_on("specify_shape", specify_shape, kind=exact,
@@ -129,8 +134,8 @@ def VECTOR_PART(node, pool):
 # -- stretched values
 
 
-@rule_on("alloc", alloc, kind=exact, samples=lambda: [alloc.of(num(), 3, 4), alloc.of(0.0,
-                                                                                      length.of(vec(), axis=0), 3)])
+@rule_on("alloc", alloc, kind=exact, samples=lambda: [
+    alloc.of(num(), 3, 4), alloc.of(0.0, length.of(vec(), axis=0), 3)])
 def ALLOC(node, pool):
     """A filled tensor is a stretched number."""
     return pool.make(broadcast_to, node.inputs, (), node.origin, node.type)
@@ -145,40 +150,34 @@ def STRETCH(node, pool):
     base = node.inputs[0]
     if node.type is base.type:
         return base
-    while base.op is broadcast_to or base.op is unsqueeze and base.attrs[0] == tuple(range(len(base.attrs[0]))):
+    while base.op is broadcast_to or base.op is unsqueeze and leading(base.attrs[0]):
         base = base.inputs[0]
     if base.type.ndim and (value := uniform(base)) is not None:
         base = pool.constant(value)
-    return None if base is node.inputs[0] else pool.make(broadcast_to, (base, *node.inputs[1:]), (),
-                                                         node.origin, node.type)
+    return on_base(node, base, pool)
 
 
-def filled(node):
-    """The number (a scalar node) that a value has everywhere, if it is a stretched one; else
-    None."""
-    if node.op is broadcast_to and not node.inputs[0].type.ndim:
-        return node.inputs[0]
-    return None
+def leading(axes):
+    return axes == tuple(range(len(axes)))
 
 
 @rule_on("view_of_fill", transpose, reshape, squeeze, unsqueeze, subtensor, kind=exact,
          samples=lambda: [
-    unsqueeze.of(broadcast_to.of(num(), length.of(vec(), axis=0)), axes=(0,)),
-    subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)),
-    transpose.of(broadcast_to.of(num(), 3, 4))])
+             unsqueeze.of(broadcast_to.of(num(), length.of(vec(), axis=0)), axes=(0,)),
+             subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)),
+             transpose.of(broadcast_to.of(num(), 3, 4))])
 def VIEW_OF_FILL(node, pool):
     """A view of a number everywhere is that number everywhere."""
-    value = filled(node.inputs[0])
-    if value is None:
+    wide = node.inputs[0]
+    if wide.op is not broadcast_to or wide.inputs[0].type.ndim:
         return None
     if node.op is subtensor and any(isinstance(e, int | str) and not isinstance(d, int)
-                                    for e, d in zip(node.attrs[0], node.inputs[0].type.shape,
-                                                    strict=True)):
+                                    for e, d in zip(node.attrs[0], wide.type.shape, strict=True)):
         return None  # the index may be out of range
-    new = list(node.inputs[1:]) if node.op is reshape else measure(node.type.shape,
-                                                                   *node.inputs[0].inputs[1:],
-                                                                   node.inputs[0])
-    return None if new is None else broadcast_to.of(value, *new) if new else value
+    new = node.inputs[1:] if node.op is reshape else measure(node.type.shape, wide)
+    if new is None:
+        return None
+    return broadcast_to.of(wide.inputs[0], *new) if new else wide.inputs[0]
 
 
 @rule_on("stretched_operand", *ELEMENTWISE, kind=exact, samples=lambda: [
@@ -193,13 +192,10 @@ def STRETCHED(node, pool):
     if all(i.op is broadcast_to or not i.type.ndim for i in inputs):
         inner = tuple([i.inputs[0] if i.op is broadcast_to else i for i in inputs])
         small = pool.infer(node.op, inner, node.attrs)
-        new = next(i for i in inputs if i.op is broadcast_to and i.type.ndim == node.type.ndim)
-        if small.ndim < node.type.ndim or small.shape != node.type.shape:
-            sizes = new.inputs[1:] if new.type.shape == node.type.shape else measure(node.type.shape, *inputs)
-            if sizes is None:
-                return None
+        new = measure(node.type.shape, *inputs)
+        if small.shape != node.type.shape and new is not None:
             value = pool.make(node.op, inner, node.attrs, node.origin)
-            return pool.make(broadcast_to, (value, *pool.intern(sizes)), (), node.origin, node.type)
+            return broadcast_to.of(value, *new)
     trial = list(inputs)
     for k, i in enumerate(inputs):
         if i.op is broadcast_to:
@@ -218,8 +214,10 @@ def STRETCHED(node, pool):
 def SUM_OF_NEGATED(node, pool):
     """The sign stands before the sum."""
     inner = node.inputs[0]
-    return pool.make(neg, (pool.make(sum_, inner.inputs, node.attrs, node.origin),), (),
-                     node.origin) if inner.op is neg else None
+    if inner.op is not neg:
+        return None
+    total = pool.make(sum_, inner.inputs, node.attrs, node.origin)
+    return pool.make(neg, (total,), (), node.origin)
 
 
 @rule_on("negated_sum_of_difference", neg, kind=rounding,
@@ -246,5 +244,4 @@ def NEG_THROUGH_VIEW(node, pool):
 
 
 RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED,
-         SUM_OF_NEGATED,
-         NEGATED_SUM, NEG_THROUGH_VIEW)
+         SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW)

@@ -12,6 +12,7 @@ from symgrad.compile.pool import absorb
 from symgrad.errors import IndexingError, ShapeError, UnknownName
 from symgrad.interpret import run
 
+SAMPLED = [op for op in OPS.values() if sampled(op) and op.kind != "composite"]
 TOLERANCE = {"float16": 4e-3, "float32": 2e-6, "complex64": 2e-6}
 
 
@@ -28,8 +29,7 @@ def general(inputs, outputs):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool"])
-@pytest.mark.parametrize("op", [op for op in OPS.values() if sampled(op) and op.kind != "composite"],
-                         ids=lambda op: op.name)
+@pytest.mark.parametrize("op", SAMPLED, ids=lambda op: op.name)
 def test_an_op_as_loops_is_its_numpy_meaning(op, dtype):
     for shape in ((3, 4), (0, 2), (1, 5)) if not op.samples else ((3, 4),):
         for case in cases(op, dtype, shape):
@@ -93,9 +93,9 @@ def test_lengths_that_usually_agree_are_left_to_the_general_program(planned):
 def test_an_index_out_of_range_names_the_op_and_the_line(planned):
     x, y = T.matrix("x"), T.lvector("y")
     program = python.compile(planned([x, y], [T.exp(x)[:, y]]))
-    with pytest.raises(IndexingError, match=r"(?s)gather: index 5 .* length 2.*test_python\.py") as error:
+    with pytest.raises(IndexingError, match="gather: index 5 .* length 2") as error:
         program.run(np.ones((3, 2)), np.array([0, 5]))
-    assert "[:, y]" in str(error.value)
+    assert "test_python.py" in str(error.value) and "[:, y]" in str(error.value)
 
 
 def test_a_failing_call_names_the_op_and_the_line(planned):
