@@ -53,7 +53,7 @@ def tensor(dtype=None, shape=(), name=None, broadcastable=None):
     return variable(Type(named_dtype(dtype or config.floatX), tuple(given)), name)
 
 
-def TensorType(dtype, broadcastable=(), name=None, shape=None):  # noqa: N802  (Theano's name)
+def TensorType(dtype, broadcastable=(), name=None, shape=None):
     """Theano's type constructor: ``TensorType('float32', (False, True))('x')``."""
     given = broadcastable if shape is None else shape
     return Type(

@@ -16,7 +16,7 @@ class ShapeError(SymgradError, ValueError):
     >>> T.dot(T.tensor("float64", (3, 4)), T.tensor("float64", (5, 6)))     # doctest: +SKIP
     ShapeError: dot: inner lengths differ, f64[3,4] and f64[5,6]
 
-    Lengths known when a graph is built are checked there; the others when the function is called. 
+    Lengths known when a graph is built are checked there; the others when the function is called.
     A length that is unknown when the graph is built never broadcasts: say that it is 1 with
     ``T.row``, ``T.col``, ``T.tensor(dtype, (1, None))`` or ``x.dimshuffle('x', 0)``.
     """

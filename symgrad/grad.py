@@ -201,7 +201,7 @@ def _paired(name, f, wrt, points):
     )
 
 
-def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="zero"):  # noqa: N802
+def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="zero"):
     """The Jacobian of `f` times `eval_points` (forward mode): how `f` moves when `wrt` move along
     the points.
 
@@ -222,7 +222,7 @@ def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="
 jvp = Rop
 
 
-def Lop(f, wrt, eval_points, consider_constant=None, disconnected_inputs="raise"):  # noqa: N802
+def Lop(f, wrt, eval_points, consider_constant=None, disconnected_inputs="raise"):
     """`eval_points` times the Jacobian of `f` (reverse mode); the result is as `wrt`."""
     outputs, _, points = _paired("Lop", f, wrt, eval_points)
     return grad(

@@ -118,7 +118,7 @@ class Node(Arithmetic):
         return TABLE["size"](self)
 
     @property
-    def T(self):  # noqa: N802  (NumPy's name)
+    def T(self):
         return TABLE["transpose"](self)
 
     @property

@@ -138,6 +138,8 @@ def in_order(made):
 
 def check(seed, backend, passes):
     inputs, outputs, arrays, want, program = graph(seed)
+    # a last bit, changed by rewriting, may round to another single
+    tolerance = 1e-6 if "float32" in program and not passes else 1e-9
     try:
         made, selection = planned(inputs, outputs, passes)
         in_order(made)
@@ -149,7 +151,7 @@ def check(seed, backend, passes):
             got, _ = find(backend).compile(made, selection).run(*arrays)
         for g, w in zip(got, want, strict=True):
             assert g.dtype == w.dtype and g.shape == w.shape
-            np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-10)
+            np.testing.assert_allclose(g, w, rtol=tolerance, atol=tolerance / 10)
         for a, b in zip(arrays, before, strict=True):
             np.testing.assert_array_equal(a, b)
     except Exception as error:

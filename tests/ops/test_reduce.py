@@ -24,8 +24,7 @@ NAMES = ("sum", "prod", "mean", "var", "std", "max", "min", "ptp", "argmax", "ar
 def axes_of(ndim):
     yield None
     yield ()
-    for a in range(-ndim, ndim):
-        yield a
+    yield from range(-ndim, ndim)
     if ndim > 1:
         yield (0, -1)
         yield tuple(range(ndim))

@@ -24,7 +24,9 @@ def _fblas():
         except ImportError:
             break
         return module
-    return importlib.import_module("scipy.linalg.blas")
+    from scipy.linalg import blas as routines
+
+    return routines
 
 
 def blas(name, dtype):
