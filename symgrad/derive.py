@@ -147,6 +147,15 @@ def depends(n):
     return [True] * len(n.inputs)
 
 
+def reachable(outputs, constant=()):
+    """Everything that `outputs` depend on, through nodes that are not in `constant`."""
+    reached = set(outputs)
+    for n in reversed(toposort(outputs, stop=frozenset(constant))):
+        if n in reached and n.inputs:
+            reached.update(i for i, d in zip(n.inputs, depends(n), strict=True) if d)
+    return reached
+
+
 def total(cotangents):
     """Their sum, in order of arrival; None if there are none."""
     out = None

@@ -12,7 +12,7 @@ import warnings
 from symgrad import origin
 from symgrad.compile.passes import STABLE_FORM, apply, select
 from symgrad.compile.pool import absorb, export
-from symgrad.derive import backward, forward
+from symgrad.derive import backward, forward, reachable
 from symgrad.derive import zeros as _zeros
 from symgrad.errors import ArgumentError, DisconnectedInputError, DtypeError, ShapeError
 from symgrad.node import TABLE, Node, as_node
@@ -82,7 +82,13 @@ def grad(
     outputs = stable_form(outputs, [*targets, *constants], passes)
     found = backward(outputs, cotangents, targets, constants, strong_zeros)
     result = []
+    reached = None
     for w, g in zip(targets, found, strict=True):
+        if g is None and reached is None:
+            starts = [] if cost is None else [cost]
+            reached = reachable([*starts, *(known_grads or ())], constants)
+        if g is None and w in reached:  # the stable form lost it on the way, so its slope is zero
+            g = _zeros(w)
         if g is None:
             _disconnected(w, cost, disconnected_inputs)
             g = _zeros(w) if return_disconnected == "zero" else None

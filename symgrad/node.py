@@ -350,19 +350,22 @@ def toposort(outputs, stop=frozenset()):
     """Every node once, inputs before users, not looking below `stop`.  No recursion, no set order:
     repeatable."""
     order, seen, stack = [], set(), list(reversed(outputs))
+    pop, push, more, add, put = stack.pop, stack.append, stack.extend, seen.add, order.append
     while stack:
-        node = stack[-1]
-        if node in seen or node in stop:
-            stack.pop()
+        node = pop()
+        if node is None:  # all that the node below this mark needs is in order
+            node = pop()
+            add(node)
+            put(node)
+        elif node in seen or node in stop:
             continue
-        waiting = [i for i in node.inputs if i not in seen and i not in stop]
-        if waiting:
-            waiting.reverse()
-            stack.extend(waiting)
+        elif node.inputs:
+            push(node)
+            push(None)
+            more(node.inputs[::-1])
         else:
-            seen.add(node)
-            order.append(node)
-            stack.pop()
+            add(node)
+            put(node)
     return order
 
 

@@ -339,3 +339,10 @@ class TestBadRequests:
             sg.grad(x, x)
         with pytest.raises(DtypeError, match="must be a float"):
             sg.grad(T.lvector("k").sum(), x)
+
+
+def test_a_gradient_that_rewriting_loses_is_zero():
+    """Connection is a matter of the cost as it is written, not of its simplified form."""
+    x, y = T.dvector("x"), T.dvector("y")
+    cost = T.switch(T.constant(True), x, y).sum()
+    np.testing.assert_array_equal(sg.grad(cost, y).eval({y: [1.0, 2.0]}), [0, 0])

@@ -333,6 +333,18 @@ def test_random_graphs_keep_their_value_and_settle(seed):
         )
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_exact_rules_change_no_bit_of_a_random_graph(seed):
+    pool, outputs = absorb([random_graph(seed)])
+    new = outputs
+    for rules in SETS.values():
+        others = [r.name for r in rules.rules if r.kind is not exact]
+        new = rewrite(new, rules.without(others), pool)
+    for draw in (plain(seed, -1, 1), special(seed)):
+        values = arrays([*outputs, *new], draw)
+        same_bits(*run([*outputs, *new], values))
+
+
 def random_graph(seed):
     from symgrad.ops import TABLE as T
 

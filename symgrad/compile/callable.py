@@ -3,6 +3,7 @@ or none."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from types import SimpleNamespace
@@ -14,9 +15,25 @@ from symgrad.compile.plan import Unexpected
 from symgrad.errors import ArgumentError, DtypeError, IndexingError, ShapeError, SymgradError, near
 from symgrad.filters import accept
 from symgrad.shared import Container, Shared
+from symgrad.types import DTYPES
 
 _MISSING = object()
 _LIKE = ((IndexError, IndexingError), (TypeError, DtypeError), (ValueError, ShapeError))
+# What may be passed on as it is: arrays, and NumPy scalars where a 0-d array is wanted.
+_PLAIN = frozenset([np.ndarray, *(np.dtype(d).type for d in DTYPES)])
+# Contexts in which NumPy warns of nothing: entering one is ten times as fast as errstate.
+_contexts = []
+
+
+def _quietly(run, arrays):
+    context = _contexts.pop() if _contexts else None
+    if context is None:
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+    try:
+        return context.run(run, *arrays)
+    finally:
+        _contexts.append(context)
 
 
 class Function:
@@ -59,17 +76,11 @@ class Function:
         if kwargs or len(args) != self._arity:
             args = self._bound(args, kwargs)
         arrays = []
-        for k, (value, (dtype, ndim, sized)) in enumerate(zip(args, self._checks, strict=True)):
-            if (
-                type(value) is np.ndarray
-                and value.dtype == dtype
-                and value.ndim == ndim
-                and not sized
-                and (value.dtype.isnative)
-            ):
+        for value, (dtype, ndim, sized) in zip(args, self._checks, strict=True):
+            if type(value) in _PLAIN and value.dtype is dtype and value.ndim == ndim and not sized:
                 arrays.append(value)
             else:
-                arrays.append(self._accepted(k, value))
+                arrays.append(self._accepted(len(arrays), value))
         if self.profile is not None:
             start = time.perf_counter()
             out = self._run(arrays)
@@ -101,8 +112,7 @@ class Function:
         held = [c.storage[0] for c in self._shared]
         code = self.code
         try:
-            with np.errstate(all="ignore"):
-                return code.run(*arrays, *held)
+            return _quietly(code.run, (*arrays, *held))
         except Unexpected:
             if self._slow is None:
                 self._slow = self._general()
@@ -115,8 +125,7 @@ class Function:
                 for s in code.plan.shared
             ]
             try:
-                with np.errstate(all="ignore"):
-                    return code.run(*arrays, *held)
+                return _quietly(code.run, (*arrays, *held))
             except Exception as error:  # noqa: BLE001
                 raise self._explained(error, code) from None
         except Exception as error:  # noqa: BLE001

@@ -146,6 +146,7 @@ class Row:
 def apply(names, outputs, pool, selection, rows=None, hook=None):
     """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
     is called between."""
+    count = 0 if rows is None else len(toposort(outputs))
     for name in names:
         chosen = BY_NAME[name]
         if chosen.rules is None and chosen.run is None or name not in selection:
@@ -162,16 +163,9 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
             }
             outputs = chosen.run(outputs, pool, log, off)
         if rows is not None:
-            rows.append(
-                Row(
-                    name,
-                    time.perf_counter() - start,
-                    len(toposort(before)),
-                    len(toposort(outputs)),
-                    log.fired,
-                    log.refused,
-                )
-            )
+            seconds, had = time.perf_counter() - start, count
+            count = len(toposort(outputs)) if outputs != before else had
+            rows.append(Row(name, seconds, had, count, log.fired, log.refused))
         if hook:
             hook(name, before, outputs)
     return outputs

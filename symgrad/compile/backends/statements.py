@@ -203,7 +203,10 @@ class Printer:
     def elementwise(self, node, out, temps, name):
         code = tree(node)
         where, _ = _registers(code)
-        spell = {"arg": lambda k: self.operand(node.inputs[k], name), "lit": lambda v: repr(v),
+        # a number is read twice as fast from a 0-d array as from a Python float
+        arg = {k: self.array(i, name) if i.op is CONST else name(i)
+               for k, i in enumerate(node.inputs)}
+        spell = {"arg": arg.__getitem__, "lit": lambda v: repr(v),
                  "temp": lambda k: temps[where[k]]}
         lines = []
         for k, (row, operands, _) in enumerate(code):

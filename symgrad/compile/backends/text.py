@@ -9,6 +9,7 @@ from collections import Counter
 
 import numpy as np
 
+from symgrad.compile.backends.peephole import sums_of_squares
 from symgrad.compile.backends.statements import Printer
 from symgrad.compile.memory import Rows
 from symgrad.compile.plan import Unexpected, mismatch
@@ -59,6 +60,8 @@ class Text:
         self.loose = {n for k in blocks for n in steps[k].body}
         self.names, self.dims, self.lines, self.body, self.rows = {}, {}, {}, [], {}
         self.roots, self.early, self.row_names = frozenset(plan.roots), frozenset(), {}
+        self.squares = sums_of_squares(memory, self.users, self.roots, self.loose)
+        self.settled = set()  # numbers that depend on lengths alone
         self.hoisted = []  # views of buffers: made once, with the workspace
         self.static = set()
         self.checked = {leaf for leaf in in_place}
@@ -115,6 +118,9 @@ class Text:
         self.leave()
         args = ", ".join(self.names[i] for i in (*self.plan.inputs, *self.plan.shared))
         head = [(line, None) for line in self.workspace()] + [(f"def program({args}):", None)]
+        numbers = [f"# {k} = {v}" for k, v in self.env.items()
+                   if isinstance(v, np.ndarray) and v.ndim == 0]
+        head = [(line, None) for line in numbers] + head
         rows = [*head, *self.body]
         self.lines = {k + 1: node for k, (_, node) in enumerate(rows) if node is not None}
         return "\n".join(line for line, _ in rows) + "\n"
@@ -144,6 +150,11 @@ class Text:
             )
 
     def statement(self, n, indent=1, names=None):
+        if n in self.squares:
+            leaf = self.name(self.squares[n])
+            if n.type.ndim == 0:
+                self.put(f"{self.name(n)} = np.vdot({leaf}, {leaf})", n, indent)
+            return
         home = self.memory.homes[n]
         lookup = names.__getitem__ if names else self.name
         out = lookup(n)
@@ -152,7 +163,9 @@ class Text:
             return
         if n.op.name == "length":
             d = n.inputs[0].type.shape[n.attrs[0]]
-            self.put(f"{out} = {self.length(d)}", n, indent)
+            self.names[n] = self.length(d)
+            if d in self.early:
+                self.settled.add(n)
             return
         if home.kind == "leaf":
             self.names[n] = out = self.names[home.what]
@@ -173,8 +186,10 @@ class Text:
                 self.make_late(slot, n, indent)
         lines = self.printer.statements(n, out, temps, lookup)
         plain = home.kind == "view" and len(n.inputs) == 1 and n.inputs[0] in self.static
-        if plain and names is None and len(lines) == 1:
-            self.static.add(n)
+        number = (home.kind == "scalar" and n.op.kind == "elementwise" and n not in self.roots
+                  and all(i.op is CONST or i in self.settled for i in n.inputs))
+        if (plain or number) and names is None and len(lines) == 1:
+            (self.static if plain else self.settled).add(n)
             self.hoisted.append((out, lines[0]))
         else:
             for line in lines:
@@ -307,14 +322,11 @@ class Text:
 
     def key(self):
         """The names of the lengths that the workspace depends on."""
-        used = {
-            d
-            for s in self.memory.slots
-            for e in s.shape
-            for d in ((e.length, *e.inner) if isinstance(e, Rows) else (e,))
-        }
-        used |= {d for r in self.rows for d in (r.length, *r.inner)} | set(self.row_names.values())
-        return [text for d, text in self.dims.items() if d in used]
+        shapes = [*(s.shape for s in self.memory.slots), tuple(self.rows)]
+        used = {d for shape in shapes for e in shape
+                for d in ((e.length, *e.inner) if isinstance(e, Rows) else (e,))}
+        words = {w for _, line in self.hoisted for w in _WORD.findall(line)}
+        return [text for d, text in self.dims.items() if d in used or text in words]
 
     def taken(self):
         return (

@@ -19,10 +19,15 @@ from symgrad.types import is_complex, is_float
 
 
 def run(outputs, pool, log, off=()):
-    """`outputs` with the forms named in `NAMES` (but for those in `off`) applied to every tree."""
-    for name, form in FORMS.items():
-        if name not in off:
-            outputs = _sweep(outputs, pool, log, name, form)
+    """`outputs` with the forms in `NAMES` (but for those in `off`) applied to every tree, until
+    neither makes anything of what the other has made."""
+    forms, idle, turn = [f for f in FORMS if f not in off], 0, 0
+    while idle < len(forms) and turn < ROUNDS * len(forms):
+        name = forms[turn % len(forms)]
+        fired = log.fired.get(name, 0)
+        outputs = _sweep(outputs, pool, log, name, FORMS[name])
+        turn += 1
+        idle = idle + 1 if log.fired.get(name, 0) == fired else 0
     return outputs
 
 
@@ -89,6 +94,7 @@ def fits(value, dtype):
 
 
 MOST = 64  # the largest exponent that is taken for repeated multiplication
+ROUNDS = 8  # each makes the graph cheaper; more than two are rare
 READ = 0.03  # the price of an operand, which decides between forms with equally many operations
 
 
