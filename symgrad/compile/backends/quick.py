@@ -36,14 +36,27 @@ def blas(name, dtype):
 _ones = {}
 
 
+def _ones_like(n, dtype):
+    ones = _ones.get((n, dtype))
+    if ones is None:
+        ones = _ones[n, dtype] = np.ones(n, dtype)
+    return ones
+
+
+def sum_of(x):
+    """The sum of a vector: of a short one by a product with ones, which starts sooner."""
+    n = len(x)
+    if 0 < n <= 1024:
+        return np.dot(x, _ones_like(n, x.dtype))
+    return np.add.reduce(x)
+
+
 def sum_along(x, axis, out):
     """Sums of a matrix along an axis: a product with ones is up to six times as fast as reduce."""
     n = x.shape[axis]
     if 0 < n <= 1024 and x.flags.c_contiguous:
-        ones = _ones.get((n, x.dtype.char))
-        if ones is None:
-            ones = _ones[n, x.dtype.char] = np.ones(n, x.dtype)
-        return np.dot(x, ones, out=out) if axis else np.dot(ones, x, out=out)
+        ones = _ones_like(n, x.dtype)
+        return np.dot(x, ones, out) if axis else np.dot(ones, x, out)
     return np.add.reduce(x, axis=axis, out=out)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.compile.backends.quick import max_along, sum_along
+from symgrad.compile.backends.quick import max_along, sum_along, sum_of
 from symgrad.compile.backends.spelled import SPELLED
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
@@ -92,6 +92,7 @@ def want(node):
     return Want("made")
 
 
+BLAS_DTYPES = ("float32", "float64")
 UFUNC_REDUCE = {
     "sum": "add",
     "prod": "multiply",
@@ -152,6 +153,11 @@ class Printer:
         )
         self.env[name] = value
         return name
+
+    def dtype(self, name):
+        """The name of a dtype object: NumPy need not look up the text at each call."""
+        self.env[f"_{name}"] = np.dtype(name)
+        return f"_{name}"
 
     def constant(self, node):
         array = node.attrs[0].array
@@ -243,9 +249,12 @@ class Printer:
         ufunc = f"np.{UFUNC_REDUCE[node.op.name]}.reduce"
         arg = self.operand(x, name)
         if node.type.ndim == 0:
+            if node.op.name == "sum" and x.type.ndim == 1 and node.type.dtype in BLAS_DTYPES:
+                self.env["sum_of"] = sum_of
+                return [f"{out} = sum_of({arg})"]
             return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
         quick = QUICK.get((node.op.name, axes))
-        if quick and x.type.ndim == 2 and node.type.dtype in ("float32", "float64"):
+        if quick and x.type.ndim == 2 and node.type.dtype in BLAS_DTYPES:
             self.env[quick.__name__] = quick
             return [f"{quick.__name__}({arg}, {axes[0]}, {out})"]
         return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]

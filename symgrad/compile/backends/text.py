@@ -383,7 +383,7 @@ class Text:
             name = self.names[node]
             home = held.get(node)
             if node.type.ndim == 0 and not (update and home and home.kind == "leaf"):
-                return f"np.asarray({name}, '{node.type.dtype}')"
+                return f"np.asarray({name}, {self.printer.dtype(node.type.dtype)})"
             if home is not None and home.kind == "leaf" and update:
                 return name
             if node in kept or home is None or home.kind in ("view", "slot", "leaf"):
