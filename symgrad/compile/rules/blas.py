@@ -172,6 +172,10 @@ class _Walk:
                 column, row = row, column
             if [i.op is unsqueeze and i.attrs[0] for i in (column, row)] == [(1,), (0,)]:
                 return "ger", (column.inputs[0], row.inputs[0]), c, n
+            if (column.op is unsqueeze and column.attrs[0] == (1,) and column.type.ndim == 2
+                    and row.type.ndim == 2 and row.type.shape[0] == 1):
+                row = self.pool.make(squeeze, (row,), ((0,),), n.origin)
+                return "ger", (column.inputs[0], row), c, n
         return None
 
     # -- factors: 1, -1 or scalar nodes
