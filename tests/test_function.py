@@ -239,8 +239,10 @@ def test_two_threads_may_call_one_function():
             got[k] = f(xs[k])
 
     threads = [threading.Thread(target=work, args=(range(k, 40, 4),)) for k in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
     np.testing.assert_allclose(got, want)
     assert s.get_value() == 40
 
@@ -346,3 +348,13 @@ def test_a_gradient_that_rewriting_loses_is_zero():
     x, y = T.dvector("x"), T.dvector("y")
     cost = T.switch(T.constant(True), x, y).sum()
     np.testing.assert_array_equal(sg.grad(cost, y).eval({y: [1.0, 2.0]}), [0, 0])
+
+
+def test_variables_lent_the_same_array_are_updated_as_written():
+    a = np.ones(3)
+    s, t = sg.shared(a, borrow=True, name="s"), sg.shared(a, borrow=True, name="t")
+    f = sg.function([], updates=[(s, s + 1), (t, t * 3)])
+    for k in range(1, 4):
+        f()
+        np.testing.assert_array_equal(s.get_value(), np.full(3, 1.0 + k))
+        np.testing.assert_array_equal(t.get_value(), np.full(3, 3.0**k))

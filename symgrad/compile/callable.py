@@ -4,6 +4,7 @@ or none."""
 from __future__ import annotations
 
 import contextvars
+import operator
 import threading
 import time
 from types import SimpleNamespace
@@ -58,6 +59,8 @@ class Function:
         self._shared = [plan.pool.source[s].container for s in plan.shared]
         self._updated = [plan.pool.source[s].container for s, _ in plan.updates]
         self._lock = threading.Lock() if self._updated else None
+        self._in_place = [plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
+        self._seen = [None] * len(self._shared)
         self._slow = None  # the general program, compiled when a call first needs it
         self._checks = [
             (
@@ -108,8 +111,18 @@ class Function:
             else dict(zip(form, outputs, strict=True))
         )
 
+    def _untangle(self, held):
+        """Give each variable that is written in place an array of its own: two of them may have
+        been lent the same one (``borrow=True``).  Done again only when an array was replaced."""
+        for k in self._in_place:
+            if any(j != k and np.may_share_memory(held[k], other) for j, other in enumerate(held)):
+                held[k] = self._shared[k].storage[0] = held[k].copy()
+        self._seen = held
+
     def _evaluate(self, arrays):
         held = [c.storage[0] for c in self._shared]
+        if self._in_place and any(map(operator.is_not, held, self._seen)):
+            self._untangle(held)
         code = self.code
         try:
             return _quietly(code.run, (*arrays, *held))
