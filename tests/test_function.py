@@ -358,3 +358,11 @@ def test_variables_lent_the_same_array_are_updated_as_written():
         f()
         np.testing.assert_array_equal(s.get_value(), np.full(3, 1.0 + k))
         np.testing.assert_array_equal(t.get_value(), np.full(3, 3.0**k))
+
+
+def test_a_product_added_to_a_constant():
+    x, A = T.dvector("x"), T.dmatrix("A")
+    ones = T.constant(np.ones(3))
+    f = sg.function([A, x], T.dot(A, x) + ones)
+    for _ in range(2):
+        np.testing.assert_allclose(f(np.eye(3), np.arange(3.0)), [1, 2, 3])

@@ -25,12 +25,18 @@ def _scaled_want(node):
     return Want("out", (0,))
 
 
-def _blas_ready(node):
-    return node.type.dtype in ("float32", "float64")
+def _onto(spell):
+    """The spelling of an op that adds to its first input: in BLAS's dtypes `spell` adds to `out`,
+    which holds that input already or gets a copy of it; in others the op's NumPy meaning is run."""
 
+    def lines(p, node, out, name):
+        if node.type.dtype not in ("float32", "float64"):
+            return [*p.call(node, "_r", name), f"np.copyto({out}, _r)"]
+        start = p.operand(node.inputs[0], name)
+        copied = [] if start == out else [f"np.copyto({out}, {start})"]
+        return [*copied, spell(p, node, out, name)]
 
-def _number(p, node, name):
-    return p.operand(node, name)
+    return lines
 
 
 def _turned(p, node, name):
@@ -42,37 +48,30 @@ def _turned(p, node, name):
 
 
 def _gemm(p, node, out, name):
-    c, a, b, alpha, beta = node.inputs
-    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
-    if not _blas_ready(node):
-        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    _, a, b, alpha, beta = node.inputs
     (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
     p.env["gemm"], p.env["add_product"] = blas("gemm", node.type.dtype), add_product
     alpha, beta = p.operand(alpha, name), p.operand(beta, name)
-    return [*lines, f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"]
+    return f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"
 
 
 def _ger(p, node, out, name):
-    c, x, y, alpha = node.inputs
-    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
-    if not _blas_ready(node):
-        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    _, x, y, alpha = node.inputs
     p.env["gemm"] = blas("gemm", node.type.dtype)
     x, y, alpha = p.array(x, name), p.array(y, name), p.operand(alpha, name)
     # as a product of matrices it takes half the time of BLAS's own ger
-    return [*lines, f"gemm({alpha}, {y}[None], {x}[:, None], 1.0, {out}.T, overwrite_c=1, "
-                    "trans_a=1, trans_b=1)"]
+    return (
+        f"gemm({alpha}, {y}[None], {x}[:, None], 1.0, {out}.T, overwrite_c=1, "
+        "trans_a=1, trans_b=1)"
+    )
 
 
 def _gemv(p, node, out, name):
-    c, a, x, alpha, beta = node.inputs
-    lines = [] if name(c) == out else [f"np.copyto({out}, {p.operand(c, name)})"]
-    if not _blas_ready(node):
-        return p.call(node, "_r", name) + [f"np.copyto({out}, _r)"]
+    _, a, x, alpha, beta = node.inputs
     p.env["gemv"] = blas("gemv", node.type.dtype)
     text, flag = _turned(p, a, name)
     x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
-    return [*lines, f"gemv({alpha}, {text}, {x}, {beta}, {out}, overwrite_y=1, trans={1 - flag})"]
+    return f"gemv({alpha}, {text}, {x}, {beta}, {out}, overwrite_y=1, trans={1 - flag})"
 
 
 def _view(text):
@@ -107,7 +106,7 @@ def _stretched_want(node):
 
 def _pick(p, node, out, name):
     x, y = node.inputs
-    if node.op.numpy is None or x.op is CONST or y.op is CONST:
+    if x.op is CONST or y.op is CONST:
         return p.call(node, out, name)
     return [f"{out} = {name(x)}[{p.rows(y, name)}, {name(y)}]"]
 
@@ -122,9 +121,9 @@ def _place(p, node, out, name):
 
 SPELLED = {
     "dot": (_dot_want, _dot),
-    "gemm": (_scaled_want, _gemm),
-    "ger": (_scaled_want, _ger),
-    "gemv": (_scaled_want, _gemv),
+    "gemm": (_scaled_want, _onto(_gemm)),
+    "ger": (_scaled_want, _onto(_ger)),
+    "gemv": (_scaled_want, _onto(_gemv)),
     "unsqueeze": _view(_unsqueeze),
     "squeeze": _view(_squeeze),
     "transpose": _view(_transpose),

@@ -64,7 +64,6 @@ class Text:
         self.settled = set()  # numbers that depend on lengths alone
         self.hoisted = []  # views of buffers: made once, with the workspace
         self.static = set()
-        self.checked = {leaf for leaf in in_place}
 
     # -- names
 
