@@ -15,12 +15,21 @@ from symgrad.types import SHORT, Type, autocast
 
 
 class Container:
-    """Where a shared variable's array lives; clones of the variable hold the same container."""
+    """Where a shared variable's array lives; clones of the variable hold the same container.
 
-    __slots__ = ("storage", "type", "__weakref__")
+    `cell` is a list with the array.  `lent`: whether others may hold the array, or a view of it, so
+    that an argument of a function may be the memory that the function writes.
+    """
 
-    def __init__(self, type, array):
-        self.type, self.storage = type, [array]
+    __slots__ = ("cell", "type", "lent", "__weakref__")
+
+    def __init__(self, type, array, lent=True):
+        self.type, self.cell, self.lent = type, [array], lent
+
+    @property
+    def storage(self):
+        self.lent = True
+        return self.cell
 
     @property
     def data(self):
@@ -32,8 +41,19 @@ class Container:
 
     value = data
 
+    def keep(self, array, value, borrow):
+        """Hold an array that was made of what a user gave, or is just that."""
+        self.cell[0] = array
+        self.lent = bool(borrow) or array.base is not None or not isinstance(value, OWN)
+
+    def __copy__(self):
+        return Container(self.type, self.data)
+
     def __reduce__(self):
-        return Container, (self.type, self.storage[0])
+        return Container, (self.type, self.cell[0], self.lent)
+
+
+OWN = np.ndarray, np.generic, list, tuple, int, float, complex  # what is copied if not lent
 
 
 class Shared(Node):
@@ -52,8 +72,7 @@ class Shared(Node):
 
     def get_value(self, borrow=False, return_internal_type=False):
         """A copy of the value, or with ``borrow=True`` the very array that functions read."""
-        value = self.container.storage[0]
-        return value if borrow else value.copy()
+        return self.container.data if borrow else self.container.cell[0].copy()
 
     def set_value(self, value, borrow=False):
         """Replace the value.  Its dtype must not be wider than the variable's, its rank and known
@@ -62,7 +81,7 @@ class Shared(Node):
         array = accept(value, self.type, self.name or "shared variable", origin=self.origin)
         if not borrow and isinstance(value, np.ndarray) and np.shares_memory(array, value):
             array = array.copy()
-        self.container.storage[0] = array
+        self.container.keep(array, value, borrow)
 
     def clone(self, **kwargs):
         """A new variable on the same container."""
@@ -139,4 +158,6 @@ def shared(
         )
     type = Type(array.dtype.name, tuple(shape))
     array = accept(array, type, name or "shared variable")
-    return Shared(SHARED, (), (), type, origin.caller(), name, Container(type, array))
+    container = Container(type, array)
+    container.keep(array, value, borrow)
+    return Shared(SHARED, (), (), type, origin.caller(), name, container)

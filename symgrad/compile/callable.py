@@ -4,7 +4,6 @@ or none."""
 from __future__ import annotations
 
 import contextvars
-import operator
 import threading
 import time
 from types import SimpleNamespace
@@ -16,25 +15,18 @@ from symgrad.compile.plan import Unexpected
 from symgrad.errors import ArgumentError, DtypeError, IndexingError, ShapeError, SymgradError, near
 from symgrad.filters import accept
 from symgrad.shared import Container, Shared
-from symgrad.types import DTYPES
 
 _MISSING = object()
 _LIKE = ((IndexError, IndexingError), (TypeError, DtypeError), (ValueError, ShapeError))
-# What may be passed on as it is: arrays, and NumPy scalars where a 0-d array is wanted.
-_PLAIN = frozenset([np.ndarray, *(np.dtype(d).type for d in DTYPES)])
 # Contexts in which NumPy warns of nothing: entering one is ten times as fast as errstate.
 _contexts = []
 
 
-def _quietly(run, arrays):
-    context = _contexts.pop() if _contexts else None
-    if context is None:
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-    try:
-        return context.run(run, *arrays)
-    finally:
-        _contexts.append(context)
+def _quiet():
+    """A context in which NumPy warns of nothing."""
+    context = contextvars.Context()
+    context.run(np.seterr, all="ignore")
+    return context
 
 
 class Function:
@@ -45,7 +37,9 @@ class Function:
     was.  Any number of threads may call.
     """
 
-    def __init__(self, program, code, report, general, recipe=None, profile=False):
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+
+    def __init__(self, program, code, report, general, profile=False, recipe=None):
         self.program, self.code, self.report, self._general, self.recipe = (
             program,
             code,
@@ -59,90 +53,130 @@ class Function:
         self._shared = [plan.pool.source[s].container for s in plan.shared]
         self._updated = [plan.pool.source[s].container for s, _ in plan.updates]
         self._lock = threading.Lock() if self._updated else None
-        self._in_place = [plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
-        self._seen = [None] * len(self._shared)
         self._slow = None  # the general program, compiled when a call first needs it
-        self._checks = [
-            (
-                np.dtype(leaf.type.dtype),
-                leaf.type.ndim,
-                any(isinstance(d, int) for d in leaf.type.shape),
-            )
-            for leaf in program.leaves
-        ]
-        self._arity = len(program.leaves)
         self.profile = SimpleNamespace(calls=0, seconds=0.0) if profile else None
+        self.__call__ = self._entry()
 
     # -- calling
 
-    def __call__(self, *args, **kwargs):
-        if kwargs or len(args) != self._arity:
-            args = self._bound(args, kwargs)
-        arrays = []
-        for value, (dtype, ndim, sized) in zip(args, self._checks, strict=True):
-            if type(value) in _PLAIN and value.dtype is dtype and value.ndim == ndim and not sized:
-                arrays.append(value)
-            else:
-                arrays.append(self._accepted(len(arrays), value))
-        if self.profile is not None:
-            start = time.perf_counter()
-            out = self._run(arrays)
-            self.profile.calls += 1
-            self.profile.seconds += time.perf_counter() - start
-            return out
-        return self._run(arrays)
-
-    def _run(self, arrays):
+    def _entry(self):
+        """The function that a call runs, written for these inputs and variables: it checks the
+        arguments, runs the program where NumPy is quiet and stores the updates, all or none."""
+        leaves = self.program.leaves
+        plan, code = self.code.plan, self.code
+        xs = [f"x{k}" for k in range(len(leaves))]
+        held = [f"s{k}" for k in range(len(self._shared))]
+        outs = [f"t{k}" for k in range(len(plan.outputs))]
+        values = [f"u{k}" for k in range(len(plan.updates))]
+        changed = [self._shared.index(c) for c in self._updated]
+        env = {"missing": _MISSING, "bound": self._bound, "accepted": self._accepted,
+               "again": self._again, "program": code.run, "np": np,
+               "may_share_memory": np.may_share_memory}
+        env |= {f"S{k}": c.cell for k, c in enumerate(self._shared)}
+        env |= {f"C{k}": c for k, c in enumerate(self._shared)}
+        head = ", ".join([*(f"{x}=missing" for x in xs), *(["/"] if xs else []), "*more"])
+        late = " or ".join([*(f"{x} is missing" for x in xs[-1:]), "more", "named"])
+        lines = [f"def call({head}, **named):",
+                 f"    if {late}: {_tuple(xs)} = bound({_tuple(xs)} + more, named)"]
+        for k, leaf in enumerate(leaves):
+            lines += [f"    {line}" for line in self._check(k, leaf.type, env)]
+        body = [f"{s} = S{s[1:]}[0]" for s in held]
+        in_place = [plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
+        if in_place:
+            env["seen"] = [None] * len(held)
+            env["ready"] = lambda found: self._ready(found, in_place, self._shared, env["seen"])
+            new = " or ".join(f"s{k} is not seen[{k}]" for k in range(len(held)))
+            body.append(f"if {new}: {_tuple(held)} = ready([{', '.join(held)}])")
+        for k, j in getattr(code, "overlaps", ()):
+            body.append(f"if C{j}.lent and may_share_memory(x{k}, s{j}): x{k} = x{k}.copy()")
+        results = f"{_tuple(outs)}, {_tuple(values)}"
+        body += ["try:",
+                 f"    {results} = run({', '.join(['program', *xs, *held])})",
+                 "except Exception as error:",
+                 f"    {results} = again(error, {_tuple(xs)}, [{', '.join(held)}])"]
+        for k, value in zip(changed, values, strict=True):
+            known = f"seen[{k}] = " if in_place and k not in in_place else ""
+            body.append(f"S{k}[0] = {known}{value}")
         if self._lock is None:
-            outputs = self._evaluate(arrays)[0]
+            env |= {"contexts": _contexts, "take": _contexts.pop, "leave": _contexts.append,
+                    "quiet": _quiet}
+            before = ["try: context = take()", "except IndexError: context = quiet()"]
+            body, after = ["run = context.run", *body], "leave(context)"
         else:
-            with self._lock:
-                outputs, values = self._evaluate(arrays)
-                for container, value in zip(self._updated, values, strict=True):
-                    container.storage[0] = value
+            env |= {"acquire": self._lock.acquire, "release": self._lock.release,
+                    "run": _quiet().run}
+            before, after = ["acquire()"], "release()"
+        if self.profile is not None:
+            env |= {"clock": time.perf_counter, "profile": self.profile}
+            before.insert(0, "start = clock()")
+        lines += [f"    {line}" for line in [*before, "try:"]]
+        lines += [f"        {line}" for line in body]
+        lines += ["    finally:", f"        {after}"]
+        if self.profile is not None:
+            lines += ["    profile.calls += 1", "    profile.seconds += clock() - start"]
         form = self.program.form
-        if form == "single":
-            return outputs[0]
-        return (
-            None
-            if form == "none"
-            else list(outputs)
-            if form == "list"
-            else dict(zip(form, outputs, strict=True))
-        )
+        env["form"] = form
+        many = f"[{', '.join(outs)}]"
+        lines.append("    return " + {"single": "t0", "none": "None", "list": many}.get(
+            form if isinstance(form, str) else "", f"dict(zip(form, {many}))"))
+        exec("\n".join(lines), env)
+        return env["call"]
 
-    def _untangle(self, held):
-        """Give each variable that is written in place an array of its own: two of them may have
-        been lent the same one (``borrow=True``).  Done again only when an array was replaced."""
-        for k in self._in_place:
-            if any(j != k and np.may_share_memory(held[k], other) for j, other in enumerate(held)):
-                held[k] = self._shared[k].storage[0] = held[k].copy()
-        self._seen = held
+    def _check(self, k, type, env):
+        """Lines that let argument k pass as it is, or what `accept` makes of it."""
+        x, dtype = f"x{k}", np.dtype(type.dtype)
+        env |= {"ndarray": np.ndarray, f"_{dtype.name}": dtype, dtype.name: dtype.type}
+        doubts = [f"type({x}) is not ndarray", f"{x}.dtype is not _{dtype.name}",
+                  f"{x}.ndim != {type.ndim}"]
+        doubts += [f"{x}.shape[{a}] != {n}" for a, n in enumerate(type.shape) if isinstance(n, int)]
+        test = f"{' or '.join(doubts)}: {x} = accepted({k}, {x})"
+        if type.ndim:
+            return [f"if {test}"]
+        lines = [f"if type({x}) is {dtype.name}: pass"]
+        strict = self.program.inputs[k].strict
+        if dtype.name == "float64" and not strict:
+            lines.append(f"elif type({x}) is float: {x} = float64({x})")
+        if dtype.name == "int64" and not strict:
+            lines.append(f"elif type({x}) is int and -{1 << 63} <= {x} < {1 << 63}: "
+                         f"{x} = int64({x})")
+        return [*lines, f"elif {test}"]
 
-    def _evaluate(self, arrays):
-        held = [c.storage[0] for c in self._shared]
-        if self._in_place and any(map(operator.is_not, held, self._seen)):
-            self._untangle(held)
+    def _ready(self, held, in_place, containers, seen):
+        """Give each variable that is written in place an array of its own, laid out row by row:
+        one that was lent (``borrow=True``) may be another's too, read-only, or turned.  Done again
+        only when an array was replaced."""
+        for k in in_place:
+            mine = held[k]
+            if not mine.flags.carray or any(
+                j != k and np.may_share_memory(mine, other) for j, other in enumerate(held)
+            ):
+                held[k] = containers[k].cell[0] = mine.copy()
+        seen[:] = held
+        return held
+
+    def _again(self, error, arrays, held):
+        """The general program's results if lengths do not agree as usual in this call; for any
+        other error, raise it with the op and the user's lines."""
         code = self.code
-        try:
-            return _quietly(code.run, (*arrays, *held))
-        except Unexpected:
+        if isinstance(error, Unexpected):
+            plan = code.plan
+            known = {plan.pool.source[s].container: k for k, s in enumerate(plan.shared)}
             if self._slow is None:
                 self._slow = self._general()
-            code = self._slow
-            order = {c: k for k, c in enumerate(self._shared)}
-            held = [
-                held[order[code.plan.pool.source[s].container]]
-                if code.plan.pool.source[s].container in order
-                else code.plan.pool.source[s].container.storage[0]
-                for s in code.plan.shared
-            ]
+            code, plan = self._slow, self._slow.plan
+            containers = [plan.pool.source[s].container for s in plan.shared]
+            containers = [self._shared[known[c]] if c in known else c for c in containers]
+            mine = [c.cell[0] for c in containers]
+            in_place = [plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
+            mine = self._ready(mine, in_place, containers, [])
+            arrays = [x.copy() if any(np.may_share_memory(x, mine[k]) for k in in_place) else x
+                      for x in arrays]
+            context = _quiet()
             try:
-                return _quietly(code.run, (*arrays, *held))
-            except Exception as error:  # noqa: BLE001
-                raise self._explained(error, code) from None
-        except Exception as error:  # noqa: BLE001
-            raise self._explained(error, code) from None
+                return context.run(code.run, *arrays, *mine)
+            except Exception as again:  # noqa: BLE001
+                error = again
+        raise self._explained(error, code) from None
 
     def _explained(self, error, code):
         """The error with the op and the user's lines, found by the line of the program that raised
@@ -186,14 +220,16 @@ class Function:
         )
 
     def _bound(self, args, kwargs):
+        """The arguments in order: keywords and defaults where they belong."""
         ins = self.program.inputs
         label = self.name or "function"
         names = [i.name for i in ins]
+        args = [a for a in args if a is not _MISSING]
         if len(args) > len(ins):
             raise ArgumentError(
                 f"{label}: takes {len(ins)} argument{'s' * (len(ins) != 1)}, got {len(args)}"
             )
-        values = list(args) + [_MISSING] * (len(ins) - len(args))
+        values = args + [_MISSING] * (len(ins) - len(args))
         for key, value in kwargs.items():
             if key not in names:
                 raise ArgumentError(
@@ -203,8 +239,8 @@ class Function:
             if values[k] is not _MISSING:
                 raise ArgumentError(f"{label}: {key!r} was given twice")
             values[k] = value
-        for k, (i, value) in enumerate(zip(ins, values, strict=True)):
-            if value is _MISSING:
+        for k, i in enumerate(ins):
+            if values[k] is _MISSING:
                 if i.value is None:
                     raise ArgumentError(
                         origin.report(
@@ -278,7 +314,12 @@ class Function:
         new._shared = [swap[c].container if c in swap else c for c in self._shared]
         new._updated = [swap[c].container if c in swap else c for c in self._updated]
         new.name = name or self.name
+        new.__call__ = new._entry()
         return new
 
     def __reduce__(self):
         return self.recipe["make"], (self.recipe["options"], self.name)
+
+
+def _tuple(names):
+    return f"({''.join(f'{n}, ' for n in names)})"

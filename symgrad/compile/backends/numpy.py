@@ -60,6 +60,11 @@ class Program:
             for leaf in plan.shared
             if any(h.kind == "leaf" and h.what is leaf for h in self.memory.homes.values())
         ]
+        self.overlaps = [  # (input, variable) that must not be one memory
+            (plan.inputs.index(other), plan.shared.index(leaf))
+            for leaf, other in self.memory.overlaps(plan)
+            if other in plan.inputs
+        ]
         text = Text(plan, steps, front, self.memory, blocks, self.in_place)
         self.source = text.program()
         self.lines = text.lines

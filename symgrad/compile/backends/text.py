@@ -132,9 +132,6 @@ class Text:
         for leaf in (*self.plan.inputs, *self.plan.shared):
             if leaf.type.ndim == 0 and leaf not in self.in_place:
                 self.put(f"{self.names[leaf]} = {self.names[leaf]}[()]")
-        for leaf, other in self.memory.overlaps(self.plan):
-            a, b = self.names[other], self.names[leaf]
-            self.put(f"if np.may_share_memory({a}, {b}): {a} = {a}.copy()")
 
     def place(self, place, have, places):
         if place.binds:
