@@ -1,0 +1,1 @@
+"""The native backend: a whole plan as one function of machine code, made by LLVM."""

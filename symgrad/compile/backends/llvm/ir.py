@@ -1,0 +1,193 @@
+"""LLVM IR as text: types, constants, and a `Writer` that names values, blocks and loops.
+
+Values are strings ("%v3", "1.0", "zeroinitializer"); whoever asks for an operation knows its type.
+Vectors are written as vectors: nothing hangs on the loop vectoriser, and no optimisation pass need
+run.  A width of 1 means a scalar.  Booleans are ``i1`` in registers and bytes in memory.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import contextmanager
+
+import numpy as np
+
+REGISTER = {
+    "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
+    "float16": "half", "float32": "float", "float64": "double",
+}  # fmt: skip
+MEMORY = {**REGISTER, "bool": "i8"}
+SUFFIX = {"i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
+          "half": "f16", "float": "f32", "double": "f64"}  # fmt: skip
+
+
+def wide(scalar, width):
+    """The type of `width` values: ``float`` or ``<16 x float>``."""
+    return scalar if width == 1 else f"<{width} x {scalar}>"
+
+
+def vector(dtype, width):
+    """The register type of a dtype."""
+    return wide(REGISTER[dtype], width)
+
+
+def number(value, scalar):
+    """A literal of a scalar LLVM type; floats by their exact bits."""
+    if scalar == "i1":
+        return "true" if value else "false"
+    if scalar[0] == "i":
+        bits = int(scalar[1:])
+        return str((int(value) + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1))
+    if scalar == "half":
+        return f"0xH{np.float16(value).view(np.uint16):04X}"
+    value = float(np.float32(value)) if scalar == "float" else float(value)
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+def constant(value, scalar, width=1):
+    """A literal, in every lane."""
+    text = number(value, scalar)
+    return text if width == 1 else f"splat ({scalar} {text})"
+
+
+class Writer:
+    """One function on its way: `let` names a value, `block` starts a block, `loop` counts."""
+
+    def __init__(self, module, head):
+        self.module, self.head, self.count = module, head, 0
+        self.lines, self.at = [], "entry"
+
+    def text(self):
+        body = "\n".join(self.lines)
+        return f"{self.head} {{\nentry:\n{body}\n}}\n"
+
+    def let(self, text):
+        """The name of the value that `text` computes."""
+        self.count += 1
+        name = f"%v{self.count}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def do(self, text):
+        self.lines.append("  " + text)
+
+    # -- control
+
+    def label(self, word="b"):
+        self.count += 1
+        return f"{word}{self.count}"
+
+    def block(self, label):
+        """Start a block; the last one must have ended."""
+        self.lines.append(f"{label}:")
+        self.at = label
+
+    def jump(self, label):
+        self.do(f"br label %{label}")
+
+    def branch(self, condition, yes, no):
+        self.do(f"br i1 {condition}, label %{yes}, label %{no}")
+
+    @contextmanager
+    def when(self, condition):
+        """The inside runs only where an ``i1`` holds."""
+        yes, after = self.label("then"), self.label("after")
+        self.branch(condition, yes, after)
+        self.block(yes)
+        yield
+        self.jump(after)
+        self.block(after)
+
+    @contextmanager
+    def loop(self, stop, start="0", step="1", carried=()):
+        """A counted loop, not entered when start >= stop.
+
+        Yields a `Loop`: its `index`, and `values`: the phis of `carried`, pairs (type, first
+        value).  The inside sets ``loop.next`` to their next values; after the loop ``loop.out``
+        holds the last ones, and ``loop.end`` where the index stopped.
+        """
+        head, body, after = self.label("head"), self.label("body"), self.label("done")
+        before = self.at
+        self.jump(head)
+        self.block(head)
+        spot = len(self.lines)
+        names = [self.label("%p") for _ in range(1 + len(carried))]
+        loop = Loop(names[0], names[1:])
+        inside = self.let(f"icmp slt i64 {loop.index}, {stop}")
+        self.branch(inside, body, after)
+        self.block(body)
+        yield loop
+        index = self.let(f"add nsw i64 {loop.index}, {step}")
+        latch = self.at
+        self.jump(head)
+        phis = [f"  {loop.index} = phi i64 [{start}, %{before}], [{index}, %{latch}]"]
+        for (kind, first), name, following in zip(carried, loop.values, loop.next, strict=True):
+            phis.append(f"  {name} = phi {kind} [{first}, %{before}], [{following}, %{latch}]")
+        self.lines[spot:spot] = phis
+        self.block(after)
+        loop.out, loop.end = loop.values, loop.index
+
+    # -- values
+
+    def op(self, word, kind, *args):
+        """``fadd <16 x float> a, b``."""
+        return self.let(f"{word} {kind} {', '.join(args)}")
+
+    def intrinsic(self, name, kind, *args):
+        """A call of ``llvm.name`` whose operands and result all have one type."""
+        suffix = overload(kind)
+        self.module.declare(f"declare {kind} @llvm.{name}.{suffix}({', '.join([kind] * len(args))})")
+        inner = ", ".join([f"{kind} {a}" for a in args])
+        return self.let(f"call {kind} @llvm.{name}.{suffix}({inner})")
+
+    def splat(self, value, scalar, width):
+        """A scalar in every lane."""
+        if width == 1:
+            return value
+        kind = wide(scalar, width)
+        one = self.let(f"insertelement {kind} poison, {scalar} {value}, i64 0")
+        return self.let(f"shufflevector {kind} {one}, {kind} poison, <{width} x i32> zeroinitializer")
+
+    def cell(self, scalar, pointer, index):
+        """The address of element `index` (an i64) of an array of a scalar memory type."""
+        return self.let(f"getelementptr {scalar}, ptr {pointer}, i64 {index}")
+
+
+class Loop:
+    """A loop being written, see `Writer.loop`."""
+
+    __slots__ = ("index", "values", "next", "out", "end")
+
+    def __init__(self, index, values):
+        self.index, self.values, self.next = index, values, values
+        self.out, self.end = (), None
+
+
+def overload(kind):
+    """How the name of an intrinsic spells a type: ``v16f32``."""
+    if kind[0] != "<":
+        return SUFFIX[kind]
+    width, _, scalar = kind[1:-1].partition(" x ")
+    return f"v{width}{SUFFIX[scalar]}"
+
+
+class Module:
+    """Functions and declarations, each once; `text` is what LLVM parses."""
+
+    def __init__(self):
+        self.declared, self.functions = {}, {}
+
+    def declare(self, line):
+        self.declared[line] = True
+
+    def function(self, head):
+        """A `Writer`; it must be handed to `add` when it is finished."""
+        return Writer(self, head)
+
+    def add(self, name, writer):
+        self.functions[name] = writer.text()
+
+    @property
+    def text(self):
+        return "\n".join([*self.declared, "", *self.functions.values()])
