@@ -166,8 +166,17 @@ def test_a_random_graph_computes_what_the_interpreter_does(block, passes, backen
         check(seed, backend, passes)
 
 
+@pytest.mark.parametrize("seed", [
+    1681, 1687, 1993,  # a view of a buffer that is made in the course of a call
+    2133, 2469, 3543, 3918,  # row numbers that are needed before the workspace is taken
+])
+def test_graphs_that_once_failed(seed):
+    check(seed, "numpy", "")
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("block", range(100))
-def test_many_random_graphs(block):
+def test_many_random_graphs(block, backend):
     for seed in range(1000 + 10 * block, 1010 + 10 * block):
-        check(seed, "python", ("", "none +fuse")[seed % 2])
+        check(seed, backend, ("", "none +fuse")[seed % 2])

@@ -36,7 +36,7 @@ class Text:
 
     def __init__(self, plan, steps, front, memory, blocks, in_place):
         self.front = front
-        self.late = {s.number for s in memory.late}
+        self.late, self.made = {s.number for s in memory.late}, set()
         self.plan, self.steps, self.memory, self.blocks, self.in_place = (
             plan,
             steps,
@@ -63,7 +63,7 @@ class Text:
         self.squares = sums_of_squares(memory, self.users, self.roots, self.loose)
         self.settled = set()  # numbers that depend on lengths alone
         self.hoisted = []  # views of buffers: made once, with the workspace
-        self.static = set()
+        self.static, self.taken_already = set(), False
 
     # -- names
 
@@ -103,7 +103,7 @@ class Text:
         for k, step in enumerate(self.steps):
             if k == self.front:
                 self.body.append(mark)
-                self.early = frozenset(self.dims)
+                self.early, self.taken_already = frozenset(self.dims), True
             if k in self.blocks:
                 self.blocked(step, self.blocks[k])
             else:
@@ -206,7 +206,7 @@ class Text:
     def row_numbers(self, y, lookup):
         """0, 1, … len(y) - 1, made once with the workspace where its length is known then."""
         d = y.type.shape[0]
-        if d in self.early or isinstance(d, int):
+        if d in self.early or isinstance(d, int) and self.taken_already:
             text = f"i{self.length(d)}"
             if text not in self.row_names:
                 self.row_names[text] = d
@@ -216,8 +216,10 @@ class Text:
 
     def make_late(self, slot, n, indent):
         """A buffer that could not be made with the workspace, the first time it is written."""
-        self.late.discard(slot.number)
-        self.put(f"w{slot.number} = np.empty({self.shape(slot.shape)}, '{slot.dtype}')", n, indent)
+        if slot.number not in self.made:
+            self.made.add(slot.number)
+            self.put(f"w{slot.number} = np.empty({self.shape(slot.shape)}, '{slot.dtype}')", n,
+                     indent)
 
     def shape(self, shape):
         return (
