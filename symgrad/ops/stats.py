@@ -12,6 +12,7 @@ from symgrad.errors import ArgumentError
 from symgrad.families import axis_attr, composite, kept, no_out, real_floating, reduced
 from symgrad.node import as_node, constant
 from symgrad.op import cast_node
+from symgrad.ops.control import stop_gradient
 from symgrad.ops.lengths import lengths, product
 from symgrad.ops.logic import eq, isinf, maximum, neq, where
 from symgrad.ops.math import abs_, exp, log, pow_, sqr, sqrt
@@ -153,15 +154,21 @@ def logsumexp(x, *, axis=None):
     >>> T.logsumexp([1000.0, 1000.0]).eval()
     array(1000.6932, dtype=float32)
     """
-    top = max_.of(x, axis=axis)
-    top = where(isinf(top), 0, top)
+    top = _finite_top(x, axis)
     return top + log(sum_.of(exp(x - kept(top, x, axis)), axis=axis))
+
+
+def _finite_top(x, axis):
+    top = max_.of(x, axis=axis)
+    return where(isinf(top), 0, top)
 
 
 @logsumexp.vjp
 def _(g, out, x, axis):
-    out = where(eq(out, -np.inf), 0, out)
-    return [unsqueeze.of(g, axes=axis) * exp(x - unsqueeze.of(out, axes=axis))]
+    # Not exp(x - out): out is rounded, by as much as 3e-5 in single precision near 1000.
+    weights = exp(x - kept(stop_gradient(_finite_top(x, axis)), x, axis))
+    total = sum_.of(weights, axis=axis)
+    return [unsqueeze.of(g / where(eq(total, 0), 1, total), axes=axis) * weights]
 
 
 @logsumexp.public
