@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from helpers import TABLE, value
 
+import symgrad as sg
 import symgrad.tensor as T
+from symgrad.compile.backends import BACKENDS
 from symgrad.derive import backward
 from symgrad.errors import ArgumentError, DtypeError
 from symgrad.interpret import evaluate, run
@@ -42,6 +44,28 @@ def test_pow_keeps_float32_and_negative_bases():
     got = slopes(lambda x: x**2, -3.0, dtype="float32")[0]
     assert got.dtype == np.float32 and got == -6
     assert slopes(lambda x: x**3, -2.0) == [12.0]
+
+
+@pytest.mark.parametrize("backend", [None, *BACKENDS])
+def test_an_integer_to_a_negative_integer_is_refused_everywhere(backend):
+    x, y = T.ivector("x"), T.lvector("y")
+    words = r"an integer cannot be raised to the negative integer -1"
+    with pytest.raises(DtypeError, match=rf"(?s)^pow: {words}.*x  .*hint: cast the base"):
+        x ** -1
+    with pytest.raises(DtypeError, match=words):
+        x ** [2, -1]
+    assert evaluate(x ** 2, {x: [3]}) == 9 and evaluate(x ** y.astype("uint8"), {x: [3], y: [2]}
+                                                        ) == 9
+    assert (T.fvector() ** -1).dtype == "float32" and (T.bvector() ** True).dtype == "int8"
+    for z in (x ** y, T.sum(x ** y)):
+        with pytest.raises(DtypeError, match=rf"(?s)^int_pow: {words}\n.*test_math.py"):
+            if backend:
+                sg.function([x, y], z, backend=backend)([2, 3], [2, -1])
+            else:
+                evaluate(z, {x: [2, 3], y: [2, -1]})
+    if backend:
+        f = sg.function([x, y], x ** y, backend=backend)
+        np.testing.assert_array_equal(f([2, 3], [2, 0]), [4, 1])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])

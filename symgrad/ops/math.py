@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.config import config
-from symgrad.domains import anything, positive, real
-from symgrad.errors import ArgumentError
+from symgrad.domains import anything, integer, positive, real
+from symgrad.errors import ArgumentError, DtypeError
 from symgrad.families import (
     arithmetic,
     counting,
@@ -18,8 +18,9 @@ from symgrad.families import (
     real_floating,
 )
 from symgrad.node import CONST, TABLE, as_node, constant
-from symgrad.ops.logic import eq, where
-from symgrad.types import is_complex, is_discrete, promote, real_of
+from symgrad.op import as_nodes
+from symgrad.ops.logic import eq, shifting, where
+from symgrad.types import is_complex, is_discrete, kind_of, promote, real_of
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
 
@@ -125,13 +126,43 @@ def _power_slopes(x, y, out):
 @elementwise(scalar="pow", slopes=_power_slopes, dtype=arithmetic, right_identity=1,
              domain=(real(0.1, 3, near=(0.0,)), real(0, 3)))
 def pow_(x, y):
-    """``x ** y``, elementwise (``np.power``); an integer cannot be raised to a negative integer.
+    """``x ** y``, elementwise (``np.power``).
 
-    At x = 0 the slope along x is right for every y >= 0, and the slope along y is 0.
+    At x = 0 the slope along x is right for every y >= 0, and the slope along y is 0.  DtypeError
+    for an integer raised to a negative integer, here if it is known, else when it is computed.
 
     >>> pow_([1.0, 2.0, 3.0], 2).eval()
     array([1., 4., 9.], dtype=float32)
     """
+    return np.power(x, y)
+
+
+@pow_.public
+def _(x, y):
+    x, y = as_nodes((x, y))
+    if is_discrete(x.dtype) and kind_of(y.dtype) == "i":
+        if y.op is not CONST:
+            return int_pow.of(x, y)
+        _nonnegative(y.data)
+    return pow_.of(x, y)
+
+
+def _nonnegative(y):
+    if np.any(y < 0):
+        error = DtypeError(f"an integer cannot be raised to the negative integer {np.min(y)}")
+        error.hint = "cast the base to a float: x.astype('floatX')"
+        raise error
+
+
+@elementwise(dtype=shifting, domain=(integer(-9, 9), integer(0, 3)))
+def int_pow(x, y):
+    """``x ** y`` of integers, where y might be negative: an op of its own, so that every backend
+    refuses it (DtypeError).
+
+    >>> int_pow([2, 3], [3, 0]).eval()
+    array([8, 1])
+    """
+    _nonnegative(y)
     return np.power(x, y)
 
 
