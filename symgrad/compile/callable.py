@@ -201,6 +201,7 @@ class Function:
                 text if text.startswith(f"{node.op.name}:") else f"{node.op.name}: {text}",
                 [i for i in node.inputs if i.origin],
                 node.origin,
+                getattr(error, "hint", None),
             )
         )
 

@@ -29,8 +29,8 @@ from symgrad.ops import (
     trig,
 )
 
-MODULES = (logic, math, trig, lengths, shape, axes, source, join, cumulative, reduce, stats, index,
-           keys, scatter, pick, select, linalg, blas, nn, control, rows)
+MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows)
 
 
 def collect(*modules):
