@@ -1,0 +1,274 @@
+"""Matrix products in IR: `gemm` for each dtype, which chooses at run time who computes it.
+
+``gemm(blas, c, c0, c1, a, a0, a1, b, b0, b1, m, n, k, alpha, beta)`` sets
+``c = beta c + alpha a b`` for c[m,n], a[m,k] and b[k,n] whose strides are any number of elements.
+`blas` points to `blas.addresses`.  Where beta is 0, c is not read.  alpha and beta are numbers of
+the dtype; those of complex products are pointers to two.  c must not overlap a or b.
+"""
+
+from __future__ import annotations
+
+from symgrad.compile.backends.llvm import blas
+from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, SUFFIX, constant, number
+
+COMPLEX = {"complex64": ("c32", "float", "cgemm"), "complex128": ("c64", "double", "zgemm")}
+REAL = {"float32": "sgemm", "float64": "dgemm"}
+MATRIX = ("c", "a", "b")
+HOPELESS = 2**31 - 1  # what BLAS's integers hold
+
+
+def suffix(dtype):
+    """How the names of a dtype's functions end: ``f32``."""
+    if dtype in COMPLEX:
+        return COMPLEX[dtype][0]
+    return SUFFIX[MEMORY[dtype]] if dtype != "bool" else "b8"
+
+
+def signature(dtype, batch=False):
+    """The parameters of a product, with their types."""
+    words = ["ptr %blas"] + ["i64 %batch"] * batch
+    for x in MATRIX:
+        words += [f"ptr %{x}"] + [f"i64 %{x}b"] * batch + [f"i64 %{x}0", f"i64 %{x}1"]
+    kind = "ptr" if dtype in COMPLEX else REGISTER[dtype]
+    return ", ".join([*words, "i64 %m", "i64 %n", "i64 %k", f"{kind} %alpha", f"{kind} %beta"])
+
+
+def gemm(module, dtype):
+    """Add the product of a dtype to a module where it is not there yet; its name, ``@gemm_f32``."""
+    name = f"@gemm_{suffix(dtype)}"
+    if name in module.functions:
+        return name
+    loops = _loops(module, dtype)
+    w = module.function(f"define internal void {name}({signature(dtype)})")
+    if dtype in REAL or dtype in COMPLEX:
+        _blas(w, dtype)
+    w.do(f"call void {loops}({signature(dtype)})")
+    w.do("ret void")
+    module.add(name, w)
+    return name
+
+
+def batched(module, dtype):
+    """The same for stacks: ``(blas, batch, c, cb, c0, c1, a, ab, …)`` with strides from one matrix
+    to the next."""
+    name = f"@gemms_{suffix(dtype)}"
+    if name in module.functions:
+        return name
+    one = gemm(module, dtype)
+    w = module.function(f"define internal void {name}({signature(dtype, batch=True)})")
+    kind = "{ float, float }" if dtype == "complex64" else "{ double, double }"
+    kind = kind if dtype in COMPLEX else MEMORY[dtype]
+    with w.loop("%batch") as at:
+        here = {}
+        for x in MATRIX:
+            here[f"%{x}"] = w.cell(kind, f"%{x}", w.op("mul", "i64", at.index, f"%{x}b"))
+        words = [word.split() for word in signature(dtype).split(", ")]
+        w.do(f"call void {one}({', '.join([f'{t} {here.get(x, x)}' for t, x in words])})")
+    w.do("ret void")
+    module.add(name, w)
+    return name
+
+
+# -- by BLAS
+
+
+def _blas(w, dtype):
+    """Call BLAS and return, where it can do the work: go on behind, where not."""
+    scalar, routine = COMPLEX[dtype][1:] if dtype in COMPLEX else (REGISTER[dtype], REAL[dtype])
+    side = _side(w.module)
+    either, done, other = w.label("either"), w.label("blas"), w.label("other")
+    work = w.let("call i64 @llvm.smax.i64(i64 %m, i64 %n)")
+    work = w.let(f"call i64 @llvm.smax.i64(i64 {work}, i64 %k)")
+    w.module.declare("declare i64 @llvm.smax.i64(i64, i64)")
+    w.module.declare("declare i64 @llvm.smin.i64(i64, i64)")
+    least = w.let("call i64 @llvm.smin.i64(i64 %m, i64 %n)")
+    least = w.let(f"call i64 @llvm.smin.i64(i64 {least}, i64 %k)")
+    slot = w.cell("i64", "%blas", str(blas.ROUTINES.index(routine)))
+    routine = w.let(f"load ptr, ptr {slot}, align 8")
+    there = w.let(f"icmp ne ptr {routine}, null")
+    some = w.let(f"icmp sgt i64 {least}, 0")
+    small = w.let(f"icmp sle i64 {work}, {HOPELESS}")
+    good = w.op("and", "i1", w.op("and", "i1", there, some), small)
+    w.branch(good, either, other)
+    w.block(either)
+    # c by rows is its transpose by columns: c' = b' a'.  If c goes by columns: c = a b.
+    rows = w.let(f"call i64 {side}(i64 %c0, i64 %c1, i64 %m, i64 %n)")
+    flip = w.let(f"icmp eq i64 {rows}, 0")
+    columns = w.let(f"call i64 {side}(i64 %c1, i64 %c0, i64 %n, i64 %m)")
+    leading = {"c": w.select(flip, "i64", columns, rows)}
+    letter = {}
+    for x, along, across in (("a", "%m", "%k"), ("b", "%k", "%n")):
+        straight = w.let(f"call i64 {side}(i64 %{x}0, i64 %{x}1, i64 {along}, i64 {across})")
+        turned = w.let(f"call i64 {side}(i64 %{x}1, i64 %{x}0, i64 {across}, i64 {along})")
+        lies = w.let(f"icmp ne i64 {straight}, 0")
+        leading[x] = w.select(lies, "i64", straight, turned)
+        # By rows means N where c goes by rows, T where it goes by columns.
+        same = w.op("xor", "i1", lies, flip)
+        letter[x] = w.select(same, "i8", str(ord("N")), str(ord("T")))
+    fits = [w.let(f"icmp ne i64 {leading[x]}, 0") for x in MATRIX]
+    w.branch(w.op("and", "i1", w.op("and", "i1", fits[0], fits[1]), fits[2]), done, other)
+    w.block(done)
+    first, second = [[w.select(flip, "ptr", *pair), w.select(flip, "i64", *lead),
+                      w.select(flip, "i8", *letters)]
+                     for pair, lead, letters in (
+                         (("%a", "%b"), (leading["a"], leading["b"]), (letter["a"], letter["b"])),
+                         (("%b", "%a"), (leading["b"], leading["a"]), (letter["b"], letter["a"])))]
+    lengths = [w.select(flip, "i64", "%m", "%n"), w.select(flip, "i64", "%n", "%m"), "%k"]
+    numbers = [_integer(w, x) for x in (*lengths, first[1], second[1], leading["c"])]
+    letters = [_slot(w, "i8", x[2]) for x in (first, second)]
+    if dtype in COMPLEX:
+        alpha, beta = "%alpha", "%beta"
+    else:
+        alpha, beta = [_slot(w, scalar, x) for x in ("%alpha", "%beta")]
+    m, n, k, one, two, three = numbers
+    words = [*letters, m, n, k, alpha, first[0], one, second[0], two, beta, "%c", three]
+    w.do(f"call void {routine}({', '.join([f'ptr {x}' for x in words])})")
+    w.do("ret void")
+    w.block(other)
+
+
+def _slot(w, scalar, value):
+    """Memory that holds a number, for a callee that wants its address."""
+    slot = w.let(f"alloca {scalar}")
+    w.do(f"store {scalar} {value}, ptr {slot}")
+    return slot
+
+
+def _integer(w, value):
+    return _slot(w, "i32", w.let(f"trunc i64 {value} to i32"))
+
+
+def _side(module):
+    """``side(far, near, along, across)``: the distance of the rows of a matrix that lies by rows,
+    as BLAS wants it, or 0 if it does not lie so."""
+    name = "@gemm_side"
+    if name in module.functions:
+        return name
+    w = module.function(
+        f"define internal i64 {name}(i64 %far, i64 %near, i64 %along, i64 %across)")
+    module.declare("declare i64 @llvm.smax.i64(i64, i64)")
+    unit = w.op("or", "i1", w.let("icmp eq i64 %near, 1"), w.let("icmp eq i64 %across, 1"))
+    single = w.let("icmp eq i64 %along, 1")
+    apart = w.let("icmp sge i64 %far, %across")
+    short = w.let(f"icmp sle i64 %far, {HOPELESS}")
+    good = w.op("or", "i1", single, w.op("and", "i1", apart, short))
+    far = w.select(single, "i64", "%across", "%far")
+    w.do(f"ret i64 {w.select(w.op('and', 'i1', unit, good), 'i64', far, '0')}")
+    module.add(name, w)
+    return name
+
+
+# -- by plain loops
+
+
+def _loops(module, dtype):
+    """The product by three loops: for what has no better way."""
+    name = f"@gemm_loops_{suffix(dtype)}"
+    if name in module.functions:
+        return name
+    w = module.function(f"define internal void {name}({signature(dtype)})")
+    number = Complex(w, dtype) if dtype in COMPLEX else Number(w, dtype)
+    alpha, beta = number.given("%alpha"), number.given("%beta")
+    keeps = number.differs(beta)
+    with w.loop("%m") as i, w.loop("%n") as j:
+        row = w.op("mul", "i64", i.index, "%a0")
+        column = w.op("mul", "i64", j.index, "%b1")
+        with w.loop("%k", carried=number.zeros) as at:
+            x = w.op("add", "i64", row, w.op("mul", "i64", at.index, "%a1"))
+            y = w.op("add", "i64", column, w.op("mul", "i64", at.index, "%b0"))
+            product = number.times(number.load("%a", x), number.load("%b", y))
+            at.next = number.plus(at.values, product)
+        total = number.times(alpha, at.out)
+        cell = w.op("add", "i64", w.op("mul", "i64", i.index, "%c0"),
+                    w.op("mul", "i64", j.index, "%c1"))
+        old, new, before = w.label("old"), w.label("new"), w.at
+        w.branch(keeps, old, new)
+        w.block(old)
+        more = number.plus(total, number.times(beta, number.load("%c", cell)))
+        w.jump(new)
+        w.block(new)
+        sums = [w.let(f"phi {kind} [{x}, %{before}], [{y}, %{old}]")
+                for (kind, _), x, y in zip(number.zeros, total, more, strict=True)]
+        number.store(sums, "%c", cell)
+    w.do("ret void")
+    module.add(name, w)
+    return name
+
+
+class Number:
+    """Arithmetic of a dtype on lists of one register; half precision is summed in single."""
+
+    def __init__(self, w, dtype):
+        self.w, self.memory, self.register = w, MEMORY[dtype], REGISTER[dtype]
+        self.half = self.register == "half"
+        self.kind = "float" if self.half else self.register
+        self.zeros = [(self.kind, number(0, self.kind))]
+        floating = self.kind in ("float", "double")
+        self.words = ("fmul", "fadd", "fcmp une") if floating else ("mul", "add", "icmp ne")
+        if self.register == "i1":
+            self.words = ("and", "or", "icmp ne")
+
+    def given(self, name):
+        return [self.w.let(f"fpext half {name} to float") if self.half else name]
+
+    def differs(self, x):
+        """Whether a number is not 0."""
+        return self.w.let(f"{self.words[2]} {self.kind} {x[0]}, {constant(0, self.kind)}")
+
+    def times(self, x, y):
+        return [self.w.op(self.words[0], self.kind, x[0], y[0])]
+
+    def plus(self, x, y):
+        return [self.w.op(self.words[1], self.kind, x[0], y[0])]
+
+    def load(self, pointer, index):
+        x = self.w.let(f"load {self.memory}, ptr {self.w.cell(self.memory, pointer, index)}")
+        if self.register == "i1":
+            return [self.w.let(f"icmp ne i8 {x}, 0")]
+        return self.given(x)
+
+    def store(self, x, pointer, index):
+        x = x[0]
+        if self.half:
+            x = self.w.let(f"fptrunc float {x} to half")
+        elif self.register == "i1":
+            x = self.w.let(f"zext i1 {x} to i8")
+        cell = self.w.cell(self.memory, pointer, index)
+        self.w.do(f"store {self.memory} {x}, ptr {cell}")
+
+
+class Complex:
+    """The same for pairs of registers."""
+
+    def __init__(self, w, dtype):
+        self.w, self.kind = w, COMPLEX[dtype][1]
+        self.zeros = [(self.kind, number(0, self.kind))] * 2
+
+    def given(self, name):
+        return self.load(name, "0")
+
+    def differs(self, x):
+        parts = [self.w.let(f"fcmp une {self.kind} {p}, {constant(0, self.kind)}") for p in x]
+        return self.w.op("or", "i1", *parts)
+
+    def times(self, x, y):
+        def f(p, q):
+            return self.w.op("fmul", self.kind, p, q)
+
+        return [self.w.op("fsub", self.kind, f(x[0], y[0]), f(x[1], y[1])),
+                self.w.op("fadd", self.kind, f(x[0], y[1]), f(x[1], y[0]))]
+
+    def plus(self, x, y):
+        return [self.w.op("fadd", self.kind, p, q) for p, q in zip(x, y, strict=True)]
+
+    def _cells(self, pointer, index):
+        first = self.w.op("shl", "i64", index, "1")
+        return [self.w.cell(self.kind, pointer, first),
+                self.w.cell(self.kind, pointer, self.w.op("or", "i64", first, "1"))]
+
+    def load(self, pointer, index):
+        return [self.w.let(f"load {self.kind}, ptr {p}") for p in self._cells(pointer, index)]
+
+    def store(self, x, pointer, index):
+        for value, cell in zip(x, self._cells(pointer, index), strict=True):
+            self.w.do(f"store {self.kind} {value}, ptr {cell}")
