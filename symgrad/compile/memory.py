@@ -99,14 +99,19 @@ class Memory:
         return total
 
 
-def schedule(plan, want, inplace=True):
+def schedule(plan, want, inplace=True, may=None):
     """Steps in order of execution, how many of them come before the workspace is taken, and the
     updates that may be computed in their variable's own memory.
 
     First come the steps that tell lengths (slices of a data set …) and need no buffers, so that
     the buffers can be sized.  Last come those that write into a shared variable, after all that
     may fail, so that a call that fails leaves every shared variable as it was.
+
+    ``may(value, leaf)``: whether the step of an update's value can write it over the leaf; without
+    it, whether `want` names the leaf among what the value may overwrite.
     """
+    may = may or (lambda value, leaf: want(value).how == "out" and any(
+        value.inputs[k] is leaf for k in want(value).over))
     step_of = {n: k for k, s in enumerate(plan.steps) for n in s.body}
     outputs = set(plan.outputs)
     candidates = {}
@@ -116,8 +121,7 @@ def schedule(plan, want, inplace=True):
             and value not in outputs
             and value not in candidates
             and value.type is leaf.type
-            and want(value).how == "out"
-            and any(value.inputs[k] is leaf for k in want(value).over)
+            and may(value, leaf)
         )
         if good:
             candidates[value] = leaf

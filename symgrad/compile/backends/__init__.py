@@ -7,7 +7,8 @@ from typing import Protocol
 
 from symgrad.errors import UnknownName, near
 
-BACKENDS = {"numpy": "symgrad.compile.backends.numpy", "python": "symgrad.compile.backends.python"}
+BACKENDS = {"llvm": "symgrad.compile.backends.llvm", "numpy": "symgrad.compile.backends.numpy",
+            "python": "symgrad.compile.backends.python"}
 AUTO = ("numpy",)  # what 'auto' tries, the best first
 
 

@@ -51,15 +51,20 @@ def constant(value, scalar, width=1):
     return text if width == 1 else f"splat ({scalar} {text})"
 
 
+def count(scalar, width):
+    """0, 1, 2, … in the lanes of a vector."""
+    return "0" if width == 1 else f"<{', '.join([f'{scalar} {k}' for k in range(width)])}>"
+
+
 class Writer:
     """One function on its way: `let` names a value, `block` starts a block, `loop` counts."""
 
     def __init__(self, module, head):
         self.module, self.head, self.count = module, head, 0
-        self.lines, self.at = [], "entry"
+        self.stack, self.lines, self.at = [], [], "entry"
 
     def text(self):
-        body = "\n".join(self.lines)
+        body = "\n".join(self.stack + self.lines)
         return f"{self.head} {{\nentry:\n{body}\n}}\n"
 
     def let(self, text):
@@ -71,6 +76,12 @@ class Writer:
 
     def do(self, text):
         self.lines.append("  " + text)
+
+    def alloca(self, kind):
+        """Memory on the stack, for as long as the function runs."""
+        self.count += 1
+        self.stack.append(f"  %s{self.count} = alloca {kind}")
+        return f"%s{self.count}"
 
     # -- control
 
@@ -137,7 +148,8 @@ class Writer:
     def intrinsic(self, name, kind, *args):
         """A call of ``llvm.name`` whose operands and result all have one type."""
         suffix = overload(kind)
-        self.module.declare(f"declare {kind} @llvm.{name}.{suffix}({', '.join([kind] * len(args))})")
+        kinds = ", ".join([kind] * len(args))
+        self.module.declare(f"declare {kind} @llvm.{name}.{suffix}({kinds})")
         inner = ", ".join([f"{kind} {a}" for a in args])
         return self.let(f"call {kind} @llvm.{name}.{suffix}({inner})")
 
@@ -145,9 +157,58 @@ class Writer:
         """A scalar in every lane."""
         if width == 1:
             return value
+        if value[0] != "%":
+            return f"splat ({scalar} {value})"
         kind = wide(scalar, width)
         one = self.let(f"insertelement {kind} poison, {scalar} {value}, i64 0")
-        return self.let(f"shufflevector {kind} {one}, {kind} poison, <{width} x i32> zeroinitializer")
+        zeros = f"<{width} x i32> zeroinitializer"
+        return self.let(f"shufflevector {kind} {one}, {kind} poison, {zeros}")
+
+    def select(self, mask, kind, yes, no, width=1):
+        """`yes` where the mask holds, else `no`, lane by lane."""
+        return self.let(f"select {wide('i1', width)} {mask}, {kind} {yes}, {kind} {no}")
+
+    # -- memory; a mask of None means all lanes
+
+    def load(self, scalar, pointer, width, mask, align):
+        """`width` elements in a row; those not in the mask are not touched and come as zeros."""
+        kind, bits = wide(scalar, width), wide("i1", width)
+        if mask is None:
+            return self.let(f"load {kind}, ptr {pointer}, align {align}")
+        name = f"@llvm.masked.load.{overload(kind)}.p0"
+        self.module.declare(f"declare {kind} {name}(ptr, i32, {bits}, {kind})")
+        return self.let(f"call {kind} {name}(ptr {pointer}, i32 {align}, {bits} {mask}, "
+                        f"{kind} zeroinitializer)")
+
+    def store(self, scalar, value, pointer, width, mask, align):
+        kind, bits = wide(scalar, width), wide("i1", width)
+        if mask is None:
+            self.do(f"store {kind} {value}, ptr {pointer}, align {align}")
+            return
+        name = f"@llvm.masked.store.{overload(kind)}.p0"
+        self.module.declare(f"declare void {name}({kind}, ptr, i32, {bits})")
+        self.do(f"call void {name}({kind} {value}, ptr {pointer}, i32 {align}, {bits} {mask})")
+
+    def gather(self, scalar, pointers, width, mask, align):
+        """Elements from a vector of addresses."""
+        kind, bits, many = wide(scalar, width), wide("i1", width), wide("ptr", width)
+        name = f"@llvm.masked.gather.{overload(kind)}.v{width}p0"
+        self.module.declare(f"declare {kind} {name}({many}, i32, {bits}, {kind})")
+        return self.let(f"call {kind} {name}({many} {pointers}, i32 {align}, "
+                        f"{bits} {mask or constant(1, 'i1', width)}, {kind} zeroinitializer)")
+
+    def scatter(self, scalar, value, pointers, width, mask, align):
+        kind, bits, many = wide(scalar, width), wide("i1", width), wide("ptr", width)
+        name = f"@llvm.masked.scatter.{overload(kind)}.v{width}p0"
+        self.module.declare(f"declare void {name}({kind}, {many}, i32, {bits})")
+        self.do(f"call void {name}({kind} {value}, {many} {pointers}, i32 {align}, "
+                f"{bits} {mask or constant(1, 'i1', width)})")
+
+    def apart(self, scalar, pointer, step, width):
+        """Addresses of `width` elements, each `step` of them after the one before."""
+        kind = wide("i64", width)
+        offsets = self.op("mul", kind, count("i64", width), self.splat(step, "i64", width))
+        return self.let(f"getelementptr {scalar}, ptr {pointer}, {kind} {offsets}")
 
     def cell(self, scalar, pointer, index):
         """The address of element `index` (an i64) of an array of a scalar memory type."""

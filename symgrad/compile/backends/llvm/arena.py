@@ -1,0 +1,160 @@
+"""Where the values of a plan live in a native program: one arena of slots kept between calls,
+results in arrays of their own, updates in their variable's memory.
+
+A step is one move: what dies at a step may be taken by a later one, and by a result of its own
+where the kernel reads each element before it writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from symgrad.compile.kernel import Load, walk
+from symgrad.compile.nest import For
+from symgrad.types import BYTES, Dim
+
+LINE = 64  # bytes: slots start at the start of a cache line
+
+
+class Home(NamedTuple):
+    """kind: 'slot' (of the arena), 'fresh' (an array made in the call), 'leaf' (a shared
+    variable's memory), 'view' (of a base), 'made' (by a call back into Python)."""
+
+    kind: str
+    what: object = None
+
+
+@dataclass(eq=False)
+class Slot:
+    """A piece of the arena."""
+
+    number: int
+    dtype: str
+    shape: tuple
+
+    def bytes(self, lengths):
+        """Its size, given ``{Dim: length}``."""
+        size = BYTES[self.dtype]
+        for d in self.shape:
+            size *= d if isinstance(d, int) else lengths[d]
+        return -(-size // LINE) * LINE
+
+
+@dataclass
+class Arena:
+    """The decisions: `homes` of nodes, `buffers` of each step's kernel, all `slots`."""
+
+    homes: dict = field(default_factory=dict)
+    buffers: list = field(default_factory=list)
+    slots: list = field(default_factory=list)
+    base: dict = field(default_factory=dict)
+
+    def bytes(self, lengths):
+        """Predicted size of the arena, given ``{Dim: length}``; exact."""
+        return sum([s.bytes(lengths) for s in self.slots])
+
+
+def assign(plan, pieces, candidates, late, reuse=True, inplace=True):
+    """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',
+    'view', 'python'), `step` and `nest`; `candidates`: {update value: its leaf}; `late`: lengths
+    not known when the arena is taken."""
+    arena, free = Arena(), {}
+    base, homes = arena.base, arena.homes
+    for p in pieces:
+        for n in p.step.outputs:
+            base[n] = base.get(n.inputs[0], n.inputs[0]) if p.kind == "view" else n
+    last = {}
+    for k, p in enumerate(pieces):
+        for n in (*p.step.inputs, *p.step.outputs):
+            last[base.get(n, n)] = k
+    for r in plan.roots:
+        last[base.get(r, r)] = len(pieces)
+    kept = set(plan.roots)
+
+    def take(dtype, shape):
+        stock = free.get((BYTES[dtype], shape))
+        if stock and reuse:
+            return stock.pop()
+        slot = Slot(len(arena.slots), dtype, shape)
+        arena.slots.append(slot)
+        return slot
+
+    def give(slot):
+        free.setdefault((BYTES[slot.dtype], slot.shape), []).append(slot)
+
+    for k, p in enumerate(pieces):
+        dying = {b: homes[b].what for b in dict.fromkeys([base.get(i, i) for i in p.step.inputs])
+                 if last[b] == k and b in homes and homes[b].kind == "slot"}
+        mine = [take(b.dtype, b.lengths) for b in p.nest.buffers] if p.nest else []
+        arena.buffers.append(mine)
+        for n in p.step.outputs:
+            leaf = candidates.get(n)
+            if p.kind == "view":
+                homes[n] = Home("view", base[n])
+            elif p.kind == "python":
+                homes[n] = Home("made")
+            elif leaf is not None and last.get(leaf, -1) <= k and alone(p, leaf, n, base):
+                homes[n] = Home("leaf", leaf)
+            elif n in kept or any(d in late for d in n.type.shape):
+                homes[n] = Home("fresh")
+            else:
+                over = next((i for i, slot in dying.items() if inplace and slot is not None
+                             and i.type is n.type and alone(p, i, n, base)), None)
+                homes[n] = Home("slot", dying[over] if over else take(n.type.dtype, n.type.shape))
+                if over:
+                    dying[over] = None
+        for slot in (*mine, *[s for s in dying.values() if s is not None]):
+            give(slot)
+        for n in p.step.outputs:
+            if last[base[n]] == k and homes[n].kind == "slot":
+                give(homes[n].what)
+    return arena
+
+
+def alone(piece, operand, result, base):
+    """Whether a step may write a result over an operand: it reads each element of it, under that
+    name alone, no later than it writes the same element."""
+    step = piece.step
+    if any(base.get(i, i) is operand and i is not operand for i in step.inputs):
+        return False
+    if piece.kind == "product":
+        (n,) = step.body
+        return n.op.name in ONTO and n.inputs[0] is operand and operand not in n.inputs[1:]
+    if piece.kind != "kernel":
+        return False
+    source, target = piece.names[operand], piece.names[result]
+    found = []  # (body, place in it, at, writes)
+    stack = [piece.nest.body]
+    while stack:
+        body = stack.pop()
+        for k, s in enumerate(body):
+            if type(s) is For:
+                stack.append(s.body)
+                continue
+            cell = getattr(s, "cell", None)
+            if type(cell) is Load and cell.source == target:
+                found.append((body, k, cell.at, True))
+            reads = getattr(s, "expr", None), getattr(s, "index", None), *getattr(cell, "at", ())
+            for e in reads:
+                if e is not None and not isinstance(e, int):
+                    found += [(body, k, x.at, False) for x in walk(e)
+                              if type(x) is Load and x.source == source]
+    writes = [f for f in found if f[3]]
+    if len(writes) != 1:
+        return False
+    body, place, at, _ = writes[0]
+    return all(b is body and a == at and k <= place for b, k, a, w in found if not w)
+
+
+ONTO = ("gemm", "gemv", "ger")
+
+
+def late_lengths(plan, pieces):
+    """Lengths that are bound in the course of the pieces."""
+    found = set()
+    for p in pieces:
+        for n in p.step.body:
+            found.update([x.length for x in plan.places.get(n, ()) if x.binds
+                          and isinstance(x.length, Dim)])
+    return found
