@@ -197,7 +197,7 @@ def test_fewer_labels_than_rows_is_numpys_business():
     z = X - np.log(np.exp(X).sum(1, keepdims=True))
     np.testing.assert_allclose(f(X, [0, 1, 2, 0]), z[np.arange(4), [0, 1, 2, 0]].sum())
     np.testing.assert_allclose(f(X, [0, 1]), z[np.arange(2), [0, 1]].sum())
-    with pytest.raises(IndexingError, match="pick: index 4 is out of bounds"):
+    with pytest.raises(IndexingError, match="pick: index 4 is out of range for axis 0 of length 4"):
         f(X, [0, 1, 2, 0, 1])
 
 

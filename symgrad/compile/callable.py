@@ -4,6 +4,7 @@ or none."""
 from __future__ import annotations
 
 import contextvars
+import re
 import threading
 import time
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from symgrad.shared import Container, Shared
 
 _MISSING = object()
 _LIKE = ((IndexError, IndexingError), (TypeError, DtypeError), (ValueError, ShapeError))
+# What NumPy says of a bad index; symgrad's own ops say it in their way.
+_OUTSIDE = re.compile(r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)")
 # Contexts in which NumPy warns of nothing: entering one is ten times as fast as errstate.
 _contexts = []
 
@@ -195,7 +198,7 @@ class Function:
             (new for old, new in _LIKE if isinstance(error, old)), None)
         if cls is None:
             return error
-        text = str(error)
+        text = _OUTSIDE.sub(r"index \1 is out of range for axis \2 of length \3", str(error))
         return cls(
             origin.report(
                 text if text.startswith(f"{node.op.name}:") else f"{node.op.name}: {text}",

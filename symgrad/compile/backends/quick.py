@@ -4,10 +4,12 @@ can tell."""
 from __future__ import annotations
 
 import importlib.util
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+
+BLAS_DTYPES = ("float32", "float64")
 
 
 @cache
@@ -32,6 +34,7 @@ def _fblas():
 def blas(name, dtype):
     """A BLAS routine by its name without the letter of the dtype: ``blas("gemm", "float32")``."""
     return getattr(_fblas(), {"float32": "s", "float64": "d"}[dtype] + name)
+
 
 _ones = {}
 
@@ -68,17 +71,66 @@ def max_along(x, axis, out):
     return np.maximum.reduce(x, axis=axis, out=out)
 
 
+def summing(x, axis=0, out=None):
+    """A function without arguments that does ``sum_along(x, axis, out)``, of a vector
+    ``sum_of(x)``: for arrays that stay, the way is chosen once."""
+    n = x.shape[axis]
+    if 0 < n <= 1024 and x.flags.c_contiguous:
+        ones = _ones_like(n, x.dtype)
+        if x.ndim == 1:
+            return partial(x.dot, ones)
+        return partial(x.dot, ones, out) if axis else partial(ones.dot, x, out)
+    return partial(np.add.reduce, x, axis, None, out)
+
+
+def maximising(x, axis, out):
+    """A function without arguments that does ``max_along(x, axis, out)``."""
+    if len(x) == 1:
+        row = x[0]
+
+        def maximum():
+            out[0] = row[row.argmax()]
+
+    elif len(x) >= 16 and x.shape[1] <= 64:
+        turned, columns, reduce = x.T, np.empty(x.shape[::-1], x.dtype), np.maximum.reduce
+
+        def maximum():
+            columns[...] = turned
+            reduce(columns, 0, None, out)
+
+    else:
+        return partial(np.maximum.reduce, x, axis, None, out)
+    return maximum
+
+
+def adding_rows(x, gemv):
+    """A function ``add(out, alpha)`` that adds alpha times the sum of the rows of x."""
+    turned, ones = x.T, _ones_like(len(x), x.dtype) if x.size and len(x) <= 1024 else None
+
+    def add(out, alpha):
+        if ones is None:
+            out += alpha * np.add.reduce(x, axis=0)
+        else:
+            gemv(alpha, turned, ones, 1.0, out, 0, 1, 0, 1, 0, 1)
+
+    return add
+
+
+LONG, SMALL = 96, 65536  # `add_product`: inner lengths above the one, results up to the other
+
+
 def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
     """out = beta * out + alpha * A @ B, where `a` and `b` are A and B transposed (or, flipped, as
     they are).
 
     BLAS does it in one pass over `out`, which wins but for long thin products into something small.
     """
-    if (a.shape[1] if flip_a else a.shape[0]) > 96 and out.size <= 65536:
+    inner = a.shape[1] if flip_a else a.shape[0]
+    if inner > LONG and out.size <= SMALL or not inner or not out.size:
         t = np.dot(a if flip_a else a.T, b if flip_b else b.T)
         t *= alpha
         if beta != 1:
             out *= beta
         out += t
     else:
-        gemm(alpha, b, a, beta, out.T, overwrite_c=1, trans_a=flip_b, trans_b=flip_a)
+        gemm(alpha, b, a, beta, out.T, flip_b, flip_a, 1)

@@ -3,7 +3,7 @@ printed)."""
 
 from __future__ import annotations
 
-from symgrad.compile.backends.quick import add_product, blas
+from symgrad.compile.backends.quick import BLAS_DTYPES, LONG, SMALL, add_product, blas
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
 
@@ -17,8 +17,10 @@ def _dot_want(node):
 def _dot(p, node, out, name):
     a, b = (p.operand(i, name) for i in node.inputs)
     if node.type.ndim == 0:
+        return [f"{out} = {a}.dot({b})"]
+    if max(i.type.ndim for i in node.inputs) > 2:
         return [f"{out} = np.dot({a}, {b})"]
-    return [f"np.dot({a}, {b}, out={out})"]
+    return [f"{a}.dot({b}, {out})"]
 
 
 def _scaled_want(node):
@@ -30,11 +32,11 @@ def _onto(spell):
     which holds that input already or gets a copy of it; in others the op's NumPy meaning is run."""
 
     def lines(p, node, out, name):
-        if node.type.dtype not in ("float32", "float64"):
+        if node.type.dtype not in BLAS_DTYPES:
             return [*p.call(node, "_r", name), f"np.copyto({out}, _r)"]
         start = p.operand(node.inputs[0], name)
-        copied = [] if start == out else [f"np.copyto({out}, {start})"]
-        return [*copied, spell(p, node, out, name)]
+        copied = [] if start == out else [f"{out}[...] = {start}"]
+        return [*copied, *spell(p, node, out, name)]
 
     return lines
 
@@ -52,18 +54,24 @@ def _gemm(p, node, out, name):
     (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
     p.env["gemm"], p.env["add_product"] = blas("gemm", node.type.dtype), add_product
     alpha, beta = p.operand(alpha, name), p.operand(beta, name)
-    return f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"
+    careful = f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"
+    plain = f"gemm({alpha}, {tb}, {ta}, {beta}, {out}.T, {fb}, {fa}, 1)"
+    (n, k), m = (p.early(d) for d in a.type.shape), p.early(b.type.shape[1])
+    if None in (n, k, m):
+        return [careful]
+    far = p.once("long", f"{k} > {LONG} and {n} * {m} <= {SMALL} or not {n} * {k} * {m}")
+    return [f"if {far}: {careful}", f"else: {plain}"]
 
 
 def _ger(p, node, out, name):
     _, x, y, alpha = node.inputs
     p.env["gemm"] = blas("gemm", node.type.dtype)
-    x, y, alpha = p.array(x, name), p.array(y, name), p.operand(alpha, name)
+    row, column = f"{p.array(y, name)}[None]", f"{p.array(x, name)}[:, None]"
+    row = p.once("row", row) if p.steady(y) else row
+    column = p.once("column", column) if p.steady(x) else column
     # as a product of matrices it takes half the time of BLAS's own ger
-    return (
-        f"gemm({alpha}, {y}[None], {x}[:, None], 1.0, {out}.T, overwrite_c=1, "
-        "trans_a=1, trans_b=1)"
-    )
+    alpha = p.operand(alpha, name)
+    return [f"if {out}.size: gemm({alpha}, {row}, {column}, 1.0, {out}.T, 1, 1, 1)"]
 
 
 def _gemv(p, node, out, name):
@@ -71,7 +79,8 @@ def _gemv(p, node, out, name):
     p.env["gemv"] = blas("gemv", node.type.dtype)
     text, flag = _turned(p, a, name)
     x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
-    return f"gemv({alpha}, {text}, {x}, {beta}, {out}, overwrite_y=1, trans={1 - flag})"
+    line = f"if len({x}): gemv({alpha}, {text}, {x}, {beta}, {out}, 0, 1, 0, 1, {1 - flag}, 1)"
+    return [line] if beta == "1.0" else [line, f"else: {out} *= {beta}"]
 
 
 def _view(text):
@@ -119,7 +128,53 @@ def _place(p, node, out, name):
     ]
 
 
+def _entries(p, node, idx, scalars, name):
+    """The text of an index; None where that is better left to the op."""
+    scalars = iter(scalars)
+
+    def part(entry):
+        if entry is None:
+            return ""
+        return p.operand(next(scalars), name) if entry == "@" else str(entry)
+
+    entries = []
+    for e in idx:
+        if not isinstance(e, tuple):
+            entries.append(part(e))
+        elif e[2] == "@":
+            return None  # it may be zero
+        else:
+            parts = [part(v) for v in e]
+            entries.append(":".join(parts[: 3 if parts[2] else 2]))
+    return ", ".join(entries)
+
+
+def _subtensor(p, node, out, name):
+    x, *scalars = node.inputs
+    key = _entries(p, node, node.attrs[0], scalars, name) if x.type.ndim else None
+    return [f"{out} = {p.array(x, name)}[{key}]"] if key else p.call(node, out, name)
+
+
+def writes_a_cell(node):
+    """Whether it adds to, or stores, a single element."""
+    return bool(node.attrs[0]) and not node.inputs[1].type.ndim and all(
+        isinstance(e, int) or e == "@" for e in node.attrs[0])
+
+
+def _inc_subtensor(p, node, out, name):
+    if not writes_a_cell(node):
+        return p.call(node, out, name)
+    x, y, *scalars = node.inputs
+    start, y = p.operand(x, name), p.operand(y, name)
+    key = _entries(p, node, node.attrs[0], scalars, name)
+    copied = [] if start == out else [f"{out}[...] = {start}"]
+    return [*copied, f"{out}[{key}] {'=' if node.attrs[1] else '+='} {y}"]
+
+
 SPELLED = {
+    "subtensor": (lambda node: Want("made" if node.type.ndim else "scalar"), _subtensor),
+    "inc_subtensor": (lambda node: Want("out", (0,)) if writes_a_cell(node) else Want("made"),
+                      _inc_subtensor),
     "dot": (_dot_want, _dot),
     "gemm": (_scaled_want, _onto(_gemm)),
     "ger": (_scaled_want, _onto(_ger)),

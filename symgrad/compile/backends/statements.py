@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.compile.backends.quick import max_along, sum_along, sum_of
+from symgrad.compile.backends.quick import (
+    BLAS_DTYPES,
+    max_along,
+    maximising,
+    sum_along,
+    sum_of,
+    summing,
+)
 from symgrad.compile.backends.spelled import SPELLED
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
@@ -92,7 +99,6 @@ def want(node):
     return Want("made")
 
 
-BLAS_DTYPES = ("float32", "float64")
 UFUNC_REDUCE = {
     "sum": "add",
     "prod": "multiply",
@@ -128,10 +134,18 @@ def _registers(code):
 
 class Printer:
     """Prints statements; `name(node)` says how an operand is read, `number(value, dtype)` spells a
-    constant."""
+    constant.
+
+    What can be prepared is prepared with the workspace: ``once(prefix, expression)`` names it.
+    `steady` says which values have a buffer of the workspace, `settled` which numbers depend on
+    lengths alone, `early` is the text of a length known then.
+    """
 
     def __init__(self, env):
         self.env = env
+        # what a program around the statements may offer; see `Text`
+        self.once = self.early = lambda *_: None
+        self.steady = self.settled = lambda node: False
 
     def literal(self, value, dtype):
         """A constant as text: a plain Python number where that is exact, else a name bound to a
@@ -210,7 +224,8 @@ class Printer:
         code = tree(node)
         where, _ = _registers(code)
         # a number is read twice as fast from a 0-d array as from a Python float
-        arg = {k: self.array(i, name) if i.op is CONST else name(i)
+        arg = {k: self.array(i, name) if i.op is CONST
+               else self.once("n", f"np.asarray({name(i)})") if self.settled(i) else name(i)
                for k, i in enumerate(node.inputs)}
         spell = {"arg": arg.__getitem__, "lit": lambda v: repr(v),
                  "temp": lambda k: temps[where[k]]}
@@ -241,6 +256,12 @@ class Printer:
             return [f"{out} = -{args[0]}"]
         if op.name == "true_div" and any(i.op is not CONST for i in node.inputs):
             return [f"{out} = {args[0]} / {args[1]}"]
+        code = tree(node)
+        if len(code) == 1 and code[0][0] is not None and all(
+                i.type.dtype == node.type.dtype and i.op is not CONST for i in node.inputs):
+            row, operands, _ = code[0]
+            if row.name not in ("cast", "where") and all(kind == "arg" for kind, _ in operands):
+                return [f"{out} = np.{row.numpy}({', '.join(args[k] for _, k in operands)})"]
         return self.call(node, out, name)
 
     def reduction(self, node, out, name):
@@ -250,11 +271,21 @@ class Printer:
         arg = self.operand(x, name)
         if node.type.ndim == 0:
             if node.op.name == "sum" and x.type.ndim == 1 and node.type.dtype in BLAS_DTYPES:
+                if self.steady(x):
+                    self.env["summing"] = summing
+                    return [f"{out} = {self.once('sum', f'summing({arg})')}()"]
                 self.env["sum_of"] = sum_of
                 return [f"{out} = sum_of({arg})"]
+            if node.op.name in ARG_REDUCE and x.type.ndim == 1 and x.op is not CONST:
+                return [f"{out} = {arg}[{arg}.{ARG_REDUCE[node.op.name]}()]"]
             return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
         quick = QUICK.get((node.op.name, axes))
         if quick and x.type.ndim == 2 and node.type.dtype in BLAS_DTYPES:
+            if self.steady(x) and self.steady(node):
+                quick = PREPARED[quick]
+                self.env[quick.__name__] = quick
+                ready = self.once(node.op.name, f"{quick.__name__}({arg}, {axes[0]}, {out})")
+                return [f"{ready}()  # {out} = {arg}.{node.op.name}({axes[0]})"]
             self.env[quick.__name__] = quick
             return [f"{quick.__name__}({arg}, {axes[0]}, {out})"]
         return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]
@@ -280,6 +311,8 @@ class Printer:
 
 
 QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along}
+PREPARED = {sum_along: summing, max_along: maximising}
+ARG_REDUCE = {"max": "argmax", "min": "argmin"}  # finding the place takes a quarter of the time
 
 
 def _axis(axes, x):

@@ -4,20 +4,19 @@ what is returned."""
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 
 import numpy as np
 
-from symgrad.compile.backends.peephole import sums_of_squares
+from symgrad.compile.backends.peephole import additions, sums_of_squares
+from symgrad.compile.backends.quick import adding_rows, blas
+from symgrad.compile.backends.spelled import writes_a_cell
 from symgrad.compile.backends.statements import Printer
+from symgrad.compile.backends.workspace import WORD, Workspace
 from symgrad.compile.memory import Rows
 from symgrad.compile.plan import Unexpected, mismatch
-from symgrad.config import config
 from symgrad.node import CONST
 from symgrad.types import BYTES
-
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def _owned(array, *leaves):
@@ -51,19 +50,25 @@ class Text:
             "Unexpected": Unexpected,
             "_free": [],
         }
-        self.printer = Printer(self.env)
-        self.printer.rows = self.row_numbers
         self.users = {}
         for n in memory.order:
             for i in n.inputs:
                 self.users.setdefault(i, []).append(n)
         self.loose = {n for k in blocks for n in steps[k].body}
         self.names, self.dims, self.lines, self.body, self.rows = {}, {}, {}, [], {}
-        self.roots, self.early, self.row_names = frozenset(plan.roots), frozenset(), {}
+        self.roots, self.early = frozenset(plan.roots), frozenset()
         self.squares = sums_of_squares(memory, self.users, self.roots, self.loose)
+        self.additions = additions(memory, self.users, self.roots, self.loose)
+        self.skipped = {n for a in self.additions.values() for n in a.skipped}
         self.settled = set()  # numbers that depend on lengths alone
-        self.hoisted = []  # views of buffers: made once, with the workspace
-        self.static, self.taken_already = set(), False
+        self.static = set()  # values in buffers of the workspace, and their views
+        self.taken_already = False  # whether the workspace is, where the program is written now
+        self.kept = Workspace(self)
+        self.printer = printer = Printer(self.env)
+        printer.rows, printer.once = self.row_numbers, self.kept.once
+        printer.early = self.early_text
+        printer.steady = self.static.__contains__
+        printer.settled = lambda n: n in self.settled and n.op.kind == "elementwise"
 
     # -- names
 
@@ -77,7 +82,8 @@ class Text:
         self.body.append(("    " * indent + text, node))
 
     def fresh_names(self):
-        taken = {"np", "ws", "lo", "hi", "program"} | set(self.env)
+        taken = self.kept.taken
+        taken |= {"np", "ws", "lo", "hi", "program", "workspace"} | set(self.env)
         for k, leaf in enumerate((*self.plan.inputs, *self.plan.shared)):
             text = (
                 leaf.name
@@ -111,12 +117,15 @@ class Text:
                     self.statement(n)
         self.drop_unread()
         at = self.body.index(mark) if mark in self.body else len(self.body)
-        self.body[at : at + 1] = self.take_workspace() if self.needs_workspace() else []
-        if self.needs_workspace():
+        returned = self.leave()
+        self.kept.settle({w for row in (*self.body, (returned, None)) if row is not mark
+                          for w in WORD.findall(row[0])})
+        self.body[at : at + 1] = self.kept.take()
+        if not self.kept.empty:
             self.put("_free.append(ws)")
-        self.leave()
+        self.put(returned)
         args = ", ".join(self.names[i] for i in (*self.plan.inputs, *self.plan.shared))
-        head = [(line, None) for line in self.workspace()] + [(f"def program({args}):", None)]
+        head = [(line, None) for line in self.kept.function()] + [(f"def program({args}):", None)]
         numbers = [f"# {k} = {v}" for k, v in self.env.items()
                    if isinstance(v, np.ndarray) and v.ndim == 0]
         head = [(line, None) for line in numbers] + head
@@ -127,22 +136,37 @@ class Text:
     def entry(self):
         self.env["_places"] = places = []
         for leaf in (*self.plan.inputs, *self.plan.shared):
-            for place in self.plan.places.get(leaf, ()):
-                self.place(place, f"{self.names[leaf]}.shape[{place.axis}]", places)
+            self.lengths_of(leaf, self.plan.places.get(leaf, ()), places)
         for leaf in (*self.plan.inputs, *self.plan.shared):
             if leaf.type.ndim == 0 and leaf not in self.in_place:
                 self.put(f"{self.names[leaf]} = {self.names[leaf]}[()]")
 
-    def place(self, place, have, places):
+    def lengths_of(self, leaf, own, places):
+        """Bind or check the lengths of an argument: all at once where that can be."""
+        x, kinds = self.names[leaf], {p.binds for p in own}
+        if len(own) < 2 or len(own) < leaf.type.ndim or len(kinds) > 1:
+            for place in own:
+                self.place(place, f"{x}.shape[{place.axis}]", places)
+        elif True in kinds:
+            for place in own:
+                self.dims[place.length] = f"d{len(self.dims)}"
+            self.put(f"{', '.join(self.dims[p.length] for p in own)} = {x}.shape", leaf)
+        else:
+            self.put(f"if {x}.shape != ({', '.join(self.length(p.length) for p in own)}):", leaf)
+            for place in own:
+                self.place(place, f"{x}.shape[{place.axis}]", places, 2)
+
+    def place(self, place, have, places, indent=1):
         if place.binds:
             self.dims[place.length] = text = f"d{len(self.dims)}"
-            self.put(f"{text} = {have}", place.node)
+            self.put(f"{text} = {have}", place.node, indent)
         else:
             places.append(place)
             self.put(
                 f"if {have} != {self.length(place.length)}: "
                 f"raise _mismatch(_places[{len(places) - 1}], {have}, {self.length(place.length)})",
                 place.node,
+                indent,
             )
 
     def statement(self, n, indent=1, names=None):
@@ -150,6 +174,8 @@ class Text:
             leaf = self.name(self.squares[n])
             if n.type.ndim == 0:
                 self.put(f"{self.name(n)} = np.vdot({leaf}, {leaf})", n, indent)
+            return
+        if n in self.skipped:
             return
         home = self.memory.homes[n]
         lookup = names.__getitem__ if names else self.name
@@ -180,39 +206,56 @@ class Text:
         for slot in self.memory.temps.get(n, ()):
             if slot.number in self.late:
                 self.make_late(slot, n, indent)
-        lines = self.printer.statements(n, out, temps, lookup)
+        if n in self.additions:
+            lines = self.addition(self.additions[n], n, out)
+        else:
+            lines = self.printer.statements(n, out, temps, lookup)
         plain = home.kind == "view" and len(n.inputs) == 1 and n.inputs[0] in self.static
         number = (home.kind == "scalar" and n.op.kind == "elementwise" and n not in self.roots
                   and all(i.op is CONST or i in self.settled for i in n.inputs))
         if (plain or number) and names is None and len(lines) == 1:
             (self.static if plain else self.settled).add(n)
-            self.hoisted.append((out, lines[0]))
+            self.kept.hold(out, lines[0])
         else:
             for line in lines:
                 self.put(line, n, indent)
         for place in self.plan.places.get(n, ()):
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
 
+    def addition(self, a, n, out):
+        """``out += factor * x`` in one BLAS call."""
+        x = self.name(a.x)
+        factor = self.printer.operand(a.factor, self.name)
+        if a.minus:
+            factor = factor[1:] if factor[0] == "-" else f"-{factor}"
+        if a.x.type.ndim == 2:
+            self.env["adding_rows"], self.env["gemv"] = adding_rows, blas("gemv", n.type.dtype)
+            return [f"{self.kept.once('add', f'adding_rows({x}, gemv)')}({out}, {factor})"]
+        self.env["axpy"] = blas("axpy", n.type.dtype)
+        count = self.length(n.type.shape[0])
+        return [f"if {count}: axpy({x}, {out}, {count}, {factor})"]
+
+    def early_text(self, d):
+        """The text of a length that is known when the workspace is taken; else None."""
+        known = d in self.early or isinstance(d, int) and self.taken_already
+        return self.length(d) if known else None
+
     def stretches(self, n):
         """True if every user of a stretched value stretches its operands by itself, as ufuncs
         do."""
         roots = self.roots
         return n not in roots and n not in self.plan.places and all(
-            u not in self.loose and (u.op.name == "place" and n is u.inputs[0] or u.type.ndim
+            u not in self.loose and (n is u.inputs[0] and u.op.name == "place"
+                                     or n is u.inputs[0] and u.op.name == "inc_subtensor"
+                                     and writes_a_cell(u) or u.type.ndim
                                      and u.op.kind == "elementwise" and u.op.scalar is not None
                                      and self.memory.homes[u].kind in ("slot", "fresh", "leaf"))
             for u in self.users.get(n, ()))
 
     def row_numbers(self, y, lookup):
         """0, 1, … len(y) - 1, made once with the workspace where its length is known then."""
-        d = y.type.shape[0]
-        if d in self.early or isinstance(d, int) and self.taken_already:
-            text = f"i{self.length(d)}"
-            if text not in self.row_names:
-                self.row_names[text] = d
-                self.hoisted.append((text, f"{text} = np.arange({self.length(d)})"))
-            return text
-        return f"np.arange({self.length(d)})"
+        text = f"np.arange({self.length(y.type.shape[0])})"
+        return text if self.early_text(y.type.shape[0]) is None else self.kept.once("rows", text)
 
     def make_late(self, slot, n, indent):
         """A buffer that could not be made with the workspace, the first time it is written."""
@@ -231,9 +274,9 @@ class Text:
     def drop_unread(self):
         """Leave out views and lengths that no statement reads (BLAS takes what is transposed as it
         is)."""
-        words = [_WORD.findall(line) for line, _ in self.body]
+        words = [WORD.findall(line) for line, _ in self.body]
         count = Counter(w for row in words for w in row)
-        count.update(w for _, line in self.hoisted for w in _WORD.findall(line))
+        count.update(w for _, line in self.kept.hoisted for w in WORD.findall(line))
         count.update(self.names[r] for r in self.roots if r in self.names)
         for k in range(len(self.body) - 1, -1, -1):
             line, node = self.body[k]
@@ -244,9 +287,6 @@ class Text:
                 count.subtract(words[k])
                 self.body[k] = None
         self.body = [row for row in self.body if row is not None]
-
-    def needs_workspace(self):
-        return bool(self.memory.slots or self.rows or self.hoisted)
 
     # -- blocks of rows
 
@@ -316,59 +356,10 @@ class Text:
         for line in self.printer.statements(node, names[node], temps, names.__getitem__):
             self.put(line, node, indent)
 
-    # -- buffers
-
-    def key(self):
-        """The names of the lengths that the workspace depends on."""
-        shapes = [*(s.shape for s in self.memory.slots), tuple(self.rows)]
-        used = {d for shape in shapes for e in shape
-                for d in ((e.length, *e.inner) if isinstance(e, Rows) else (e,))}
-        words = {w for _, line in self.hoisted for w in _WORD.findall(line)}
-        return [text for d, text in self.dims.items() if d in used or text in words]
-
-    def taken(self):
-        return (
-            [f"w{s.number}" for s in self.memory.slots]
-            + list(self.rows.values())
-            + [o for o, _ in self.hoisted]
-        )
-
-    def take_workspace(self):
-        key, taken = self.key(), self.taken()
-        same = "".join(f"{k}, " for k in key)
-        lines = ["    ws = _free.pop() if _free else None"]
-        if key:
-            lines.append(
-                f"    if ws is None or ws[0] != ({same}): ws = workspace({', '.join(key)})"
-            )
-        else:
-            lines.append("    if ws is None: ws = workspace()")
-        lines.append(f"    _, {', '.join(taken)} = ws" if taken else "    pass")
-        return [(line, None) for line in lines]
-
-    def workspace(self):
-        if not self.needs_workspace():
-            return []
-        key = self.key()
-        lines = [f"def workspace({', '.join(key)}):"]
-        for r, text in self.rows.items():
-            size = " * ".join([str(r.itemsize), *(self.length(d) for d in r.inner)])
-            lines.append(
-                f"    {text} = min({self.length(r.length)}, "
-                f"max(1, {config.block_bytes} // max(1, {size})))"
-            )
-        for s in self.memory.slots:
-            lines.append(f"    w{s.number} = np.empty({self.shape(s.shape)}, '{s.dtype}')")
-        lines += [f"    {line}" for _, line in self.hoisted]
-        lines.append(
-            f"    return ({''.join(f'{k}, ' for k in key)}), {', '.join(self.taken())}"
-            if self.taken()
-            else f"    return ({''.join(f'{k}, ' for k in key)}),"
-        )
-        return [*lines, ""]
+    # -- results
 
     def leave(self):
-        """What is returned: fresh arrays, never a buffer, a shared variable's memory or an
+        """The last line: it returns fresh arrays, never a buffer, a variable's memory or an
         input."""
         kept, held = {}, {n: h for n, h in self.memory.homes.items()}
         leaves = "".join(
@@ -391,6 +382,6 @@ class Text:
 
         outputs = "".join(f"{text(n)}, " for n in self.plan.outputs)
         updates = "".join(f"{text(n, True)}, " for _, n in self.plan.updates)
-        self.put(f"return ({outputs}), ({updates})")
+        return f"return ({outputs}), ({updates})"
 
 

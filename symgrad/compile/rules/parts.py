@@ -16,7 +16,7 @@ from symgrad.ops.lengths import length
 from symgrad.ops.logic import cast
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
-from symgrad.ops.shape import transpose, unsqueeze
+from symgrad.ops.shape import squeeze, transpose, unsqueeze
 from symgrad.ops.source import arange
 
 
@@ -100,16 +100,18 @@ def PART_OF_TRANSPOSED(node, pool):
 
 @rule_on("part_of_unsqueezed", subtensor, kind=exact, samples=lambda: [
     subtensor.of(unsqueeze.of(mat(), axes=(1,)), idx=(0, FULL, FULL)),
-    subtensor.of(unsqueeze.of(mat(), axes=(0,)), idx=(0, FULL, 1))])
+    subtensor.of(unsqueeze.of(mat(), axes=(0,)), idx=(0, FULL, 1)),
+    subtensor.of(unsqueeze.of(vec(), axes=(0,)), num("int64"), idx=(0, "@"))])
 def PART_OF_UNSQUEEZED(node, pool):
     """New axes come after indexing."""
     wide = node.inputs[0]
-    if wide.op is not unsqueeze or len(node.inputs) > 1:
+    if wide.op is not unsqueeze:
         return None
     new, idx = wide.attrs[0], node.attrs[0]
     if any(idx[k] not in (0, FULL) for k in new):
         return None
-    part = subtensor.of(wide.inputs[0], idx=tuple([e for k, e in enumerate(idx) if k not in new]))
+    kept = tuple([e for k, e in enumerate(idx) if k not in new])
+    part = subtensor.of(wide.inputs[0], *node.inputs[1:], idx=kept)
     places = [k for k, e in enumerate(idx) if isinstance(e, Slice)]
     axes = tuple([places.index(k) for k in new if k in places])
     return unsqueeze.of(part, axes=axes) if axes else part
@@ -229,6 +231,24 @@ def IDLE_WRITE(node, pool):
     return base if zero and not set and sure(idx, base.type.shape) else None
 
 
+@rule_on("write_into_thin", inc_subtensor, kind=exact, samples=lambda: [
+    inc_subtensor.of(var("float64", 1, None), num(), num("int64"), idx=(0, "@")),
+    inc_subtensor.of(var("float64", None, 1), num(), idx=(FULL, 0), set=True),
+    inc_subtensor.of(var("float64", 1, None, 1), num(), vec("int64"), idx=(0, "#", FULL))])
+def WRITE_INTO_THIN(node, pool):
+    """An axis of length one is no matter to what is written at its only place."""
+    base, idx = node.inputs[0], node.attrs[0]
+    if node.inputs[1].type.ndim and "#" in idx:
+        return None  # where the axes of the arrays stand depends on what is between them
+    thin = tuple([k for k, (e, d) in enumerate(zip(idx, base.type.shape, strict=True))
+                  if d == 1 and (e == 0 or e == FULL and not node.inputs[1].type.ndim)])
+    if not thin:
+        return None
+    kept = tuple([e for k, e in enumerate(idx) if k not in thin])
+    return unsqueeze.of(inc_subtensor.of(squeeze.of(base, axes=thin), *node.inputs[1:], idx=kept,
+                                         set=node.attrs[1]), axes=thin)
+
+
 @rule_on("read_of_write", subtensor, kind=rounding, samples=lambda: [
     inc_subtensor.of(var("float64", 3, None), vec(), idx=(0, FULL), set=True)[0],
     inc_subtensor.of(mat(), vec(), idx=(0, FULL))[0],
@@ -261,4 +281,5 @@ def WRITE_OVER_WRITE(node, pool):
 
 
 RULES = (WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, JOIN_OF_JOINED,
-         JOIN_OF_PARTS, PART_OF_JOINED, IDLE_WRITE, READ_OF_WRITE, WRITE_OVER_WRITE)
+         JOIN_OF_PARTS, PART_OF_JOINED, IDLE_WRITE, WRITE_INTO_THIN, READ_OF_WRITE,
+         WRITE_OVER_WRITE)

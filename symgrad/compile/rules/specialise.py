@@ -8,10 +8,21 @@ import numpy as np
 from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, ruleset, stable
 from symgrad.compile.rules.canonicalise import SIGNS
 from symgrad.compile.rules.collect import power, scalar_value
-from symgrad.compile.rules.common import given, inexact, is_constant, mat, num, on, real, vec, zeros
+from symgrad.compile.rules.common import (
+    given,
+    inexact,
+    is_constant,
+    mat,
+    negated,
+    num,
+    on,
+    real,
+    vec,
+    zeros,
+)
 from symgrad.compile.rules.parts import counts
 from symgrad.node import CONST, constant
-from symgrad.ops.index import FULL, gather
+from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length, lengths
 from symgrad.ops.linalg import dot, tensordot
 from symgrad.ops.logic import cast, gt
@@ -99,6 +110,60 @@ def PICK_LOG_SOFTMAX(node, pool):
     top = max_.of(logits, axis=(1,))
     total = sum_.of(exp(logits - unsqueeze.of(top, axes=(1,))), axis=(1,))
     return pick.of(logits, y) - top - log(total)
+
+
+@rule_on("cell_of_shifted", subtensor, kind=exact, samples=lambda: [
+    subtensor.of(vec() - num(), num("int64"), idx=("@",)), subtensor.of(num() / mat(), idx=(1, 0))])
+def CELL_OF_SHIFTED(node, pool):
+    """One element of what is shifted or scaled by a number is that of the original, shifted."""
+    inner = node.inputs[0]
+    if node.type.ndim or inner.op not in (add, sub, mul, true_div):
+        return None
+    scalars = [not i.type.ndim for i in inner.inputs]
+    if sum(scalars) != 1 or inner.inputs[scalars.index(False)].type.shape != inner.type.shape:
+        return None
+    parts = [i if scalar else subtensor.of(i, *node.inputs[1:], idx=node.attrs[0])
+             for i, scalar in zip(inner.inputs, scalars, strict=True)]
+    return pool.make(inner.op, tuple(pool.intern(parts, node.origin)), (), node.origin)
+
+
+@rule_on("softmax_of_all", softmax, log_softmax, kind=exact, samples=lambda: [
+    softmax(vec(), axis=(0,)), log_softmax(vec("float32"), axis=(0,)), softmax(mat(), axis=(0, 1))])
+def SOFTMAX_OF_ALL(node, pool):
+    """A softmax along all axes has one greatest element and one sum: numbers, no axes to keep."""
+    x, axes = node.inputs[0], node.attrs[0]
+    if len(axes) < x.type.ndim or not axes:
+        return None
+    shifted = x - max_.of(x, axis=axes)
+    e = exp(shifted)
+    total = sum_.of(e, axis=axes)
+    return e / total if node.op is softmax else shifted - log(total)
+
+
+@rule_on("one_hot_slope", sub, kind=rounding, samples=lambda: [
+    _one_hot_slope(num("int64"), 1.0, ("@",), vec()),
+    _one_hot_slope(vec("int64"), 2.5, ("@", 0), mat(), True)])
+def ONE_HOT_SLOPE(node, pool):
+    """h - sum(h) s, what log_softmax's derivative makes of one element h, is v stored in -v s."""
+    h, product = node.inputs
+    if (h.op is not inc_subtensor or product.op is not mul or h.inputs[1].type.ndim
+            or "#" in h.attrs[0] or any(isinstance(e, Slice) for e in h.attrs[0])
+            or not zeros(h.inputs[0])):
+        return None
+    for total, s in (product.inputs, product.inputs[::-1]):
+        total = total.inputs[0] if total.op is unsqueeze else total
+        if total.op is sum_ and total.inputs[0] is h and not total.type.ndim and s.type is h.type:
+            v = h.inputs[1]
+            return inc_subtensor.of(mul.of(s, negated(v)), v, *h.inputs[2:], idx=h.attrs[0])
+    return None
+
+
+def _one_hot_slope(y, v, idx, s, kept=False):
+    y = y if not y.type.ndim else y[0]
+    h = inc_subtensor.of(zeros_like(s), v, y, idx=idx)
+    axes = tuple(range(s.type.ndim))
+    total = sum_.of(h, axis=axes)
+    return sub.of(h, mul.of(s, unsqueeze.of(total, axes=axes) if kept else total))
 
 
 @rule_on("sum_of_place", sum_, kind=rounding, samples=lambda: [
@@ -257,6 +322,6 @@ def TENSORDOT(node, pool):
     return dot.of(first, second)
 
 
-RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, SUM_OF_PLACE, SCALED_PLACE,
-                ADD_INTO, *ORDER,
+RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, CELL_OF_SHIFTED,
+                SUM_OF_PLACE, SCALED_PLACE, ONE_HOT_SLOPE, ADD_INTO, *ORDER, SOFTMAX_OF_ALL,
                 *STRONG, *POWERS, TENSORDOT, *SIGNS)

@@ -16,6 +16,7 @@ from symgrad.ops import OPS
 from symgrad.ops.index import Slice, gather, subtensor
 from symgrad.ops.lengths import length, make_vector
 from symgrad.ops.math import exp, neg, sub
+from symgrad.ops.nn import log_softmax, softmax
 from symgrad.ops.reduce import sum_
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
 from symgrad.ops.source import alloc
@@ -59,6 +60,24 @@ def AXES(node, pool):
     if list(ranks) != sorted(ranks):
         made = pool.make(transpose, (made,), (ranks,), node.origin)
     return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
+
+
+@rule_on("softmax_of_unsqueezed", softmax, log_softmax, kind=exact, samples=lambda: [
+    softmax.of(unsqueeze.of(vec(), axes=(0,)), axis=(1,)),
+    log_softmax.of(unsqueeze.of(mat(), axes=(1,)), axis=(0,)),
+    softmax.of(unsqueeze.of(mat(), axes=(0, 2)), axis=(1, 2))])
+def SOFTMAX_OF_UNSQUEEZED(node, pool):
+    """New axes come after a softmax along others."""
+    wide, axes = node.inputs[0], node.attrs[0]
+    if wide.op is not unsqueeze:
+        return None
+    new = wide.attrs[0]
+    old = [k for k in range(wide.type.ndim) if k not in new]
+    along = tuple([old.index(k) for k in axes if k not in new])
+    if not along:
+        return None
+    made = pool.make(node.op, wide.inputs, (along,), node.origin)
+    return pool.make(unsqueeze, (made,), (new,), node.origin)
 
 
 @rule_on("reshape", reshape, kind=exact, samples=lambda: [
@@ -243,5 +262,5 @@ def NEG_THROUGH_VIEW(node, pool):
     return pool.make(neg, (moved,), (), node.origin)
 
 
-RULES = (AXES, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH, VIEW_OF_FILL, STRETCHED,
-         SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW)
+RULES = (AXES, SOFTMAX_OF_UNSQUEEZED, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH,
+         VIEW_OF_FILL, STRETCHED, SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW)
