@@ -11,7 +11,8 @@ from symgrad.compile.backends import numpy as printed
 from symgrad.compile.backends.llvm import blas, engine
 from symgrad.compile.backends.llvm.arena import LINE
 from symgrad.compile.backends.llvm.calls import array_at, run_nodes
-from symgrad.compile.backends.llvm.driver import FAILED, STATE, WORD, Driver
+from symgrad.compile.backends.llvm.driver import STATE, WORD, Driver
+from symgrad.compile.backends.llvm.moves import FAILED
 from symgrad.node import CONST
 
 name = "llvm"

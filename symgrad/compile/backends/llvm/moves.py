@@ -1,0 +1,273 @@
+"""The steps of a native program, as calls: kernels, views, products, Python."""
+
+from __future__ import annotations
+
+from symgrad.compile.backends.llvm import kernels, products
+from symgrad.compile.backends.llvm.ir import MEMORY
+from symgrad.compile.backends.llvm.ir import constant as literal
+from symgrad.compile.backends.llvm.values import (
+    Value,
+    part,
+    squeezed,
+    stretched,
+    transposed,
+    unsqueezed,
+)
+from symgrad.compile.kernel import Axis, Kernel, Load, Param, Stage, body_key
+from symgrad.compile.loops import loops
+from symgrad.compile.nest import Nonempty
+from symgrad.errors import IndexingError, ShapeError
+from symgrad.node import CONST
+from symgrad.op import explain
+from symgrad.ops.index import outside
+from symgrad.types import Dim, Type, is_complex, real_of
+
+FAILED = -2  # what a program returns when Python holds an exception
+
+
+class Moves:
+    """What a driver does for each kind of step.  `values` has where every node is."""
+
+    def step(self, p, buffers):
+        if p.kind == "kernel":
+            self.kernel(p, buffers)
+        elif p.kind == "view":
+            self.view(p.step.body[0])
+        elif p.kind == "product":
+            self.product(p.step.body[0])
+        else:
+            self.python(p.step)
+
+    def value(self, node):
+        """Where an operand is; constants are arrays of the program."""
+        if node not in self.values:
+            array = node.attrs[0].array
+            self.constants.append(array)
+            p = self.w.cell("ptr", self.word("constants"), len(self.constants) - 1)
+            lengths = tuple([str(n) for n in array.shape])
+            self.values[node] = Value(self.w.let(f"load ptr, ptr {p}"), node.type.dtype,
+                                      self.lengths.dense(lengths), lengths)
+        return self.values[node]
+
+    def kernel(self, p, buffers):
+        inside = {p.names[n]: n for n in (*p.step.inputs, *p.step.outputs)}
+        for s in p.nest.body:
+            if type(s) is Nonempty:
+                for d in s.over:
+                    if not isinstance(d, int) or not d:
+                        self.nonempty(s, d)
+        made = [self.home(n) for n in p.step.outputs]
+        for n, value in zip(p.step.outputs, made, strict=True):
+            self.values[n] = value
+        params = [self.value(inside[a.name]) for a in p.nest.params]
+        outs = [self.values[inside[a.name]] for a in p.nest.results]
+        self.call_kernel(p.kernel, p.nest, [*params, *outs], [self.address(b) for b in buffers])
+
+    def call_kernel(self, kernel, nest, values, buffers):
+        w = self.w
+        layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
+        key = body_key(kernel), layouts
+        emitted = self.emitted.get(key)
+        if emitted is None:
+            name = f"{kernel.name}_{len(self.emitted)}"
+            emitted = self.emitted[key] = kernels.emit(self.module, nest, name, layouts)
+        args = [f"ptr {self.bad}"]
+        for v in values:
+            args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides if s != "1"]]
+        args += [f"ptr {b}" for b in buffers]
+        args += [f"i64 {self.lengths.length(d)}" for d in nest.lengths]
+        status = w.let(f"call i64 @{emitted.name}({', '.join(args)})")
+        if not kernels.checks(nest):
+            return
+        first = len(self.errors)
+        self.errors += [lambda bad, e=e: out_of_range(e, *bad[:2]) for e in kernels.checks(nest)]
+        wrong, fine = w.label("wrong"), w.label("fine")
+        w.branch(w.let(f"icmp ne i64 {status}, 0"), wrong, fine)
+        w.block(wrong)
+        w.do(f"ret i64 {w.let(f'add i64 {status}, {first}')}")
+        w.block(fine)
+
+    def nonempty(self, s, d):
+        n = self.lengths.length(d)
+
+        def error(bad):
+            problem = ShapeError(f"{s.op}: has no value over an axis of length 0")
+            return explain(problem, s.node.op, s.node.inputs, s.node.origin)
+
+        self.refuse(self.w.let(f"icmp eq i64 {n}, 0"), error)
+
+    def view(self, node):
+        x, name = self.value(node.inputs[0]), node.op.name
+        if name == "transpose":
+            made = transposed(x, node.attrs[0])
+        elif name == "unsqueeze":
+            made = unsqueezed(x, node.attrs[0], node.type.ndim)
+        elif name == "squeeze":
+            made = squeezed(x, node.attrs[0])
+        elif name == "broadcast_to":
+            made = stretched(x, node, self.lengths.shape(node.type))
+        elif name == "reshape":
+            lengths = self.lengths.shape(node.type)
+            made = Value(self.packed(x), x.dtype, self.lengths.dense(lengths), lengths)
+        elif name == "subtensor":
+            scalars = iter([self.integer(i) for i in node.inputs[1:]])
+            made = part(self.lengths, x, node.attrs[0], scalars,
+                        lambda wrong, k, axis, n: self.outside(node, wrong, k, axis, n))
+        else:
+            made = x
+        self.values[node] = made
+        self.bind(node, made.lengths)
+        if name in ("subtensor", "reshape"):  # known lengths are better than computed ones
+            known = tuple([self.lengths.length(d) for d in node.type.shape])
+            self.values[node] = Value(made.pointer, made.dtype, made.strides, known)
+
+    def outside(self, node, wrong, k, axis, n):
+        def error(bad):
+            problem = IndexingError(f"{node.op.name}: {outside(bad[0], axis, bad[1])}")
+            return explain(problem, node.op, node.inputs, node.origin)
+
+        self.refuse(wrong, error, k, n)
+
+    def integer(self, node):
+        """The value of an integer scalar, as an i64."""
+        if node.op is CONST:
+            return str(int(node.attrs[0].array))
+        kind = MEMORY[node.type.dtype]
+        value = self.w.let(f"load {kind}, ptr {self.value(node).pointer}")
+        if kind == "i64":
+            return value
+        word = "zext" if node.type.dtype[0] in "ub" else "sext"
+        return self.w.let(f"{word} {kind} {value} to i64")
+
+    def packed(self, x):
+        """The address of the elements of x without gaps: a copy, if there are any."""
+        w, dense = self.w, self.lengths.dense(x.lengths)
+        if dense == x.strides:
+            return x.pointer
+        gaps = "false"
+        for s, d, n in zip(x.strides, dense, x.lengths, strict=True):
+            if s != d:
+                long = w.let(f"icmp sgt i64 {n}, 1")
+                apart = w.let(f"icmp ne i64 {s}, {d}")
+                gaps = w.let(f"or i1 {gaps}, {w.let(f'and i1 {long}, {apart}')}")
+        before, copy, after = w.at, w.label("copy"), w.label("packed")
+        w.branch(gaps, copy, after)
+        w.block(copy)
+        memo = dict(self.lengths.memo)
+        got = self.made(None, x.dtype, x.lengths)
+        self.copy(x, Value(got, x.dtype, dense, x.lengths))
+        end = w.at
+        w.jump(after)
+        w.block(after)
+        self.lengths.memo = memo
+        return w.let(f"phi ptr [{x.pointer}, %{before}], [{got}, %{end}]")
+
+    def copy(self, x, out):
+        """Elements of one value into another of the same lengths."""
+        x, out = self.plain(x), self.plain(out)
+        letters = "ijklmpqrs"[:len(x.lengths)]
+        dims = tuple([Dim(c) for c in letters])
+        at = tuple([Axis(c) for c in letters])
+        kind = Type(x.dtype, dims)
+        stage = Stage("y", at, Load("x", at, x.dtype), x.dtype)
+        kernel = Kernel("copy", (Param("x", kind),), (Param("y", kind),), (stage,),
+                        tuple(zip(letters, dims, strict=True)))
+        for d, n in zip(dims, x.lengths, strict=True):
+            self.lengths.of[d] = n
+        self.call_kernel(kernel, loops(kernel), [x, out], [])
+
+    def plain(self, x):
+        """Complex numbers as pairs of real ones."""
+        if not is_complex(x.dtype):
+            return x
+        strides = tuple([self.lengths.mul(s, "2") for s in x.strides])
+        return Value(x.pointer, real_of(x.dtype), (*strides, "1"), (*x.lengths, "2"))
+
+    # -- products
+
+    def product(self, node):
+        name, kind = node.op.name, MEMORY[node.type.dtype]
+        out = self.home(node)
+        alpha, beta = literal(1, kind), literal(0, kind)
+        operands = node.inputs
+        if name in ("gemm", "gemv", "ger"):
+            c, operands = self.value(operands[0]), operands[1:]
+            alpha = self.number(operands[2], kind)
+            beta = self.number(operands[3], kind) if name != "ger" else literal(1, kind)
+            if c is not out and c.pointer != out.pointer and beta != literal(0, kind):
+                self.copy(c, out)
+        a, b = (self.value(i) for i in operands[:2])
+        self.values[node] = out
+        if name == "ger":
+            a = unsqueezed(a, (1,), 2)
+            b = unsqueezed(b, (0,), 2)
+            self.multiply(node, out, a, b, alpha, beta)
+        elif name == "batched_dot":
+            self.multiply(node, out, a, b, alpha, beta, batched=True)
+        else:
+            wide = out
+            if len(a.lengths) == 1:
+                a = unsqueezed(a, (0,), 2)
+                wide = unsqueezed(wide, (0,), len(wide.lengths) + 1)
+            if len(b.lengths) == 1:
+                b = unsqueezed(b, (1,), 2)
+                wide = unsqueezed(wide, (len(wide.lengths),), len(wide.lengths) + 1)
+            self.multiply(node, wide, a, b, alpha, beta)
+
+    def multiply(self, node, c, a, b, alpha, beta, batched=False):
+        w, dtype = self.w, node.type.dtype
+        kind = MEMORY[dtype]
+        args = [f"ptr {self.blas}"]
+        if batched:
+            args.append(f"i64 {c.lengths[0]}")
+        for v in (c, a, b):
+            args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides]]
+        m, n, k = c.lengths[-2], c.lengths[-1], a.lengths[-1]
+        args += [f"i64 {m}", f"i64 {n}", f"i64 {k}", f"{kind} {alpha}", f"{kind} {beta}"]
+        name = (products.batched if batched else products.gemm)(self.module, dtype)
+        w.do(f"call void {name}({', '.join(args)})")
+
+    def number(self, node, kind):
+        """The value of a scalar operand."""
+        if node.op is CONST:
+            return literal(node.attrs[0].array.item(), kind)
+        return self.w.let(f"load {kind}, ptr {self.value(node).pointer}")
+
+    # -- steps in Python
+
+    def python(self, step):
+        """Operands' addresses, lengths and strides go out in a block of words; those of the
+        outputs come back in it."""
+        w, words = self.w, []
+        for i in step.inputs:
+            if i.op is CONST:
+                continue
+            v = self.value(i)
+            words += [w.let(f"ptrtoint ptr {v.pointer} to i64"), *v.lengths, *v.strides]
+        start = len(words)
+        back = sum([1 + 2 * n.type.ndim for n in step.outputs])
+        block = self.block(words + ["0"] * back)
+        self.calls.append(step)
+        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
+                       f"ptr {block})")
+        bad, fine = w.label("bad"), w.label("fine")
+        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
+        w.block(bad)
+        w.do(f"ret i64 {FAILED}")
+        w.block(fine)
+        at = start
+        for n in step.outputs:
+            read = []
+            for k in range(1 + 2 * n.type.ndim):
+                p = w.cell("i64", block, at + k)
+                read.append(w.let(f"load {'i64' if k else 'ptr'}, ptr {p}"))
+            at += len(read)
+            lengths, strides = read[1:1 + n.type.ndim], read[1 + n.type.ndim:]
+            strides[-1:] = ["1"] * bool(strides)
+            self.values[n] = Value(read[0], n.type.dtype, tuple(strides), tuple(lengths))
+            self.bind(n, lengths)
+
+
+def out_of_range(e, k, n):
+    problem = IndexingError(f"{e.op}: {outside(k, e.axis, n)}")
+    return explain(problem, e.node.op, e.node.inputs, e.node.origin) if e.node else problem
