@@ -63,7 +63,23 @@ def across(w, fold, value, width):
             dtype != "bool"):
         word = {"sum": "add", "prod": "mul"}.get(fold.combine, fold.combine)
         return reduced(w, word, scalar, value, width)
+    if floating and scalar != "half" and width > 1:
+        return extreme_of(w, fold.combine, scalar, value, width)
     return halves(w, ROW_OF[fold.combine], dtype, value, width)
+
+
+def extreme_of(w, combine, scalar, value, width):
+    """The largest or smallest lane, NaN if one of them is: compared without regard to NaN, which
+    is one instruction, and NaN asked for once."""
+    kind, word = wide(scalar, width), "ogt" if combine == "max" else "olt"
+    odd = w.let(f"fcmp uno {kind} {value}, {value}")
+    some = reduced(w, "or", "i1", odd, width)
+
+    def better(kind, a, b, width):
+        return w.select(w.let(f"fcmp {word} {kind} {a}, {b}"), kind, a, b, width)
+
+    best = halved(w, scalar, value, width, better)
+    return w.select(some, scalar, constant(float("nan"), scalar), best)
 
 
 def reduced(w, name, scalar, value, width, start=None):
@@ -78,12 +94,15 @@ def reduced(w, name, scalar, value, width, start=None):
 
 
 def halves(w, row, dtype, value, width):
+    """All lanes combined by a row of the vocabulary."""
+    return halved(w, REGISTER[dtype], value, width,
+                  lambda kind, a, b, width: rows.apply(w, row, dtype, dtype, width, [a, b]))
+
+
+def halved(w, scalar, value, width, combine):
     """Combine the upper half of the lanes with the lower until one is left."""
-    scalar = REGISTER[dtype]
     while width > 1:
-        half = width // 2
-        kind = wide(scalar, width)
-        parts = []
+        half, kind, parts = width // 2, wide(scalar, width), []
         for first in (0, half):
             places = ", ".join([f"i32 {first + k}" for k in range(half)])
             if half == 1:
@@ -91,6 +110,5 @@ def halves(w, row, dtype, value, width):
             else:
                 parts.append(w.let(f"shufflevector {kind} {value}, {kind} poison, "
                                    f"<{half} x i32> <{places}>"))
-        value, width = rows.apply(w, row, dtype, dtype, half, parts), half
+        value, width = combine(wide(scalar, half), *parts, half), half
     return value
-
