@@ -32,7 +32,7 @@ class Product:
         w.do("ret void")
         module.add("@go", w)
         self.dtype = np.dtype(dtype)
-        self.code = engine.Code(engine.assemble(module.text), ["go"])
+        self.code = engine.Code([engine.assemble(module.text)], ["go"])
         kinds = [TYPES[word.split()[0]] for word in signature.split(", ")]
         self.call = ctypes.CFUNCTYPE(None, *kinds)(self.code["go"])
 

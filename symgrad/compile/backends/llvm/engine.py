@@ -54,13 +54,15 @@ def assembly(text, effort=2):
 
 
 class Code:
-    """An object file in memory; ``code[name]`` is the address of one of its functions.
+    """Object files in memory; ``code[name]`` is the address of one of their functions.
 
     The memory is freed with the `Code`.
     """
 
-    def __init__(self, image, names):
-        builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
+    def __init__(self, images, names):
+        builder = llvm.JITLibraryBuilder().add_current_process()
+        for image in images:
+            builder.add_object_img(image)
         for name in names:
             builder.export_symbol(name)
         self._tracker = builder.link(_linker(), f"symgrad{next(_serial)}")

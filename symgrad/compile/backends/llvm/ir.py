@@ -236,8 +236,10 @@ def overload(kind):
 class Module:
     """Functions and declarations, each once; `text` is what LLVM parses."""
 
+    LONG = 100_000  # characters of one function that are too many for careful code generation
+
     def __init__(self):
-        self.declared, self.functions = {}, {}
+        self.declared, self.heads, self.functions = {}, {}, {}
 
     def declare(self, line):
         self.declared[line] = True
@@ -247,8 +249,19 @@ class Module:
         return Writer(self, head)
 
     def add(self, name, writer):
-        self.functions[name] = writer.text()
+        self.heads[name], self.functions[name] = writer.head, writer.text()
 
     @property
     def text(self):
         return "\n".join([*self.declared, "", *self.functions.values()])
+
+    def units(self, main):
+        """(text, effort) of each module to compile: one; or, where the function `main` is so long
+        that LLVM would take minutes over it, the others with care and it with less."""
+        if len(self.functions[main]) < self.LONG:
+            return [(self.text, 2)]
+        others = [f for name, f in self.functions.items() if name != main]
+        heads = [h.replace("define internal", "declare") for name, h in self.heads.items()
+                 if name != main]
+        visible = "\n".join([*self.declared, "", *others]).replace("define internal", "define")
+        return [(visible, 2), ("\n".join([*self.declared, *heads, "", self.functions[main]]), 0)]

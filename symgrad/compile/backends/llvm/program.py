@@ -41,7 +41,8 @@ class Program:
         on = (lambda n: True) if selection is None else selection.__contains__
         driver = self.driver = Driver(plan, on)
         self.ir = driver.module.text
-        self.code = engine.Code(engine.assemble(self.ir), ["run"])
+        images = [engine.assemble(*unit) for unit in driver.module.units("run")]
+        self.code = engine.Code(images, ["run"])
         self.entry = _RUN(self.code["run"])
         self.arena, self.in_place, self.python = driver.arena, driver.in_place, driver.calls
         self.constants = [np.ascontiguousarray(a) for a in driver.constants]
