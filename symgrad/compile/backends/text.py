@@ -8,8 +8,9 @@ from collections import Counter
 
 import numpy as np
 
+from symgrad.compile.backends import quick
+from symgrad.compile.backends.names import users_name
 from symgrad.compile.backends.peephole import additions, sums_of_squares
-from symgrad.compile.backends.quick import adding_rows, blas
 from symgrad.compile.backends.spelled import writes_a_cell
 from symgrad.compile.backends.statements import Printer
 from symgrad.compile.backends.workspace import WORD, Workspace
@@ -83,18 +84,14 @@ class Text:
 
     def fresh_names(self):
         taken = self.kept.taken
-        taken |= {"np", "ws", "lo", "hi", "program", "workspace"} | set(self.env)
         for k, leaf in enumerate((*self.plan.inputs, *self.plan.shared)):
-            text = (
-                leaf.name
-                if leaf.name and leaf.name.isidentifier() and leaf.name not in taken
-                else f"in{k}"
-            )
+            text = users_name(leaf.name)
+            text = f"in{k}" if text is None or text in taken else text
             taken.add(text)
             self.names[leaf] = text
         count = itertools.count()
         for n in self.memory.order:
-            text = n.name if n.name and n.name.isidentifier() and n.name not in taken else None
+            text = users_name(n.name)
             while text is None or text in taken:
                 text = f"t{next(count)}"
             taken.add(text)
@@ -198,7 +195,8 @@ class Text:
             else:
                 self.static.add(n)
         elif home.kind == "fresh":
-            self.put(f"{out} = np.empty({self.shape(n.type.shape)}, '{n.type.dtype}')", n, indent)
+            dtype = self.printer.dtype(n.type.dtype)
+            self.put(f"{out} = np.empty({self.shape(n.type.shape)}, {dtype})", n, indent)
         temps = [
             f"w{s.number}" if names is None else f"v{s.number}"
             for s in self.memory.temps.get(n, ())
@@ -229,9 +227,10 @@ class Text:
         if a.minus:
             factor = factor[1:] if factor[0] == "-" else f"-{factor}"
         if a.x.type.ndim == 2:
-            self.env["adding_rows"], self.env["gemv"] = adding_rows, blas("gemv", n.type.dtype)
+            self.env["adding_rows"] = quick.adding_rows
+            self.env["gemv"] = quick.blas("gemv", n.type.dtype)
             return [f"{self.kept.once('add', f'adding_rows({x}, gemv)')}({out}, {factor})"]
-        self.env["axpy"] = blas("axpy", n.type.dtype)
+        self.env["axpy"] = quick.blas("axpy", n.type.dtype)
         count = self.length(n.type.shape[0])
         return [f"if {count}: axpy({x}, {out}, {count}, {factor})"]
 
@@ -306,7 +305,7 @@ class Text:
             if self.memory.homes[node].kind == "fresh":
                 self.put(
                     f"{self.names[node]} = np.empty({self.shape(node.type.shape)}, "
-                    f"'{node.type.dtype}')",
+                    f"{self.printer.dtype(node.type.dtype)})",
                     node,
                 )
             elif self.memory.homes[node].kind == "leaf":

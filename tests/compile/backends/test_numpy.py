@@ -235,6 +235,22 @@ def test_a_counter_of_cells_keeps_its_variable():
     np.testing.assert_array_equal(s.get_value(), [1, 2, 0, 1])
 
 
+@pytest.mark.parametrize("name", """a0 add0 axpy b_x c0 d0 gemm in1 lambda len lo long0 max0 min n0
+    np program r0 row0 rows0 sum0 sum_of summing t0 v0 w0 workspace ws Unexpected _float64 _free
+    _exp x""".split())
+def test_a_variable_of_any_name(name):
+    x, A, s = T.dvector(name), T.dmatrix("A"), sg.shared(np.zeros(3))
+    h = T.exp(x)
+    h.name = name
+    f = compiled([x, A], [x + 1, T.tanh(x) * 2 + h, T.sum(h * 2), T.dot(A, x) + x, T.max(h)],
+                 updates=[(s, s - 0.5 * T.dot(A, x))])
+    a = np.arange(3.0)
+    for got, want in zip(f(a, np.eye(3)), [a + 1, np.tanh(a) * 2 + np.exp(a), 2 * np.exp(a).sum(),
+                                           2 * a, np.exp(2)], strict=True):
+        np.testing.assert_allclose(got, want)
+    np.testing.assert_allclose(s.get_value(), -a / 2)
+
+
 def test_lengths_of_arguments_are_all_checked():
     x, y = T.dmatrix("x"), T.dmatrix("y")
     f = compiled([x, y], x + y)
