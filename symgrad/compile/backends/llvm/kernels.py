@@ -163,7 +163,7 @@ class Body:
     def flatten(self):
         """The lengths of loops; if all arrays are read in step and dense, one loop runs over all
         elements and the ones around it once."""
-        loops, body = [], self.nest.body
+        loops, body = [], [s for s in self.nest.body if type(s) is For]
         while len(body) == 1 and type(body[0]) is For:
             loops.append(body[0])
             body = body[0].body
@@ -196,7 +196,8 @@ class Body:
 
     def in_step(self, s, at):
         """Whether a statement does the same for every element, whatever its place."""
-        if type(s) is not Assign:
+        total = type(s) is Fold and s.index is None and not getattr(s.cell, "at", ())
+        if type(s) is not Assign and not total:
             return False
         for e in expressions(s):
             for x in walk(e):
