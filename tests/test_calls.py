@@ -209,3 +209,24 @@ def test_a_profile_counts_calls():
         f(np.ones(2))
     assert f.profile.calls == 3 and f.profile.seconds > 0
     assert sg.function([x], x + 1).profile is None
+
+
+def test_threads_without_updates_have_workspaces_of_their_own():
+    x = T.dmatrix("x")
+    f = sg.function([x], [T.softmax(x, axis=1), T.sum(T.tanh(x) * 2, axis=0)])
+    xs = [np.random.default_rng(k).normal(size=(3 + k % 3, 40)) for k in range(60)]
+    want, got = [f(v) for v in xs], [None] * 60
+
+    def work(part):
+        for _ in range(5):
+            for k in part:
+                got[k] = f(xs[k])
+
+    threads = [threading.Thread(target=work, args=(range(k, 60, 4),)) for k in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for a, b in zip(got, want, strict=True):
+        for one, two in zip(a, b, strict=True):
+            np.testing.assert_array_equal(one, two)

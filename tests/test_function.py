@@ -360,6 +360,18 @@ def test_variables_lent_the_same_array_are_updated_as_written():
         np.testing.assert_array_equal(t.get_value(), np.full(3, 3.0**k))
 
 
+def test_variables_updated_to_one_value_stay_apart():
+    x = T.dvector("x")
+    s, t = sg.shared(np.ones(3), name="s"), sg.shared(np.ones(3), name="t")
+    f = sg.function([], updates=[(t, T.tanh(s)), (s, T.tanh(s))])
+    g = sg.function([x], updates=[(s, s + x)])
+    for _ in range(2):
+        f()
+    g(np.ones(3))
+    np.testing.assert_allclose(t.get_value(), np.tanh(np.tanh(np.ones(3))))
+    np.testing.assert_allclose(s.get_value(), np.tanh(np.tanh(np.ones(3))) + 1)
+
+
 def test_a_product_added_to_a_constant():
     x, A = T.dvector("x"), T.dmatrix("A")
     ones = T.constant(np.ones(3))

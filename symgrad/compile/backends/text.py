@@ -365,22 +365,22 @@ class Text:
             f", {self.names[i]}" for i in (*self.plan.inputs, *self.plan.shared) if i.type.ndim
         )
 
-        def text(node, update=False):
+        def text(node, leaf=None):
             if node.op is CONST:
                 return f"np.array({self.printer.bind(node.attrs[0].array, 'c')})"
             name = self.names[node]
             home = held.get(node)
-            if node.type.ndim == 0 and not (update and home and home.kind == "leaf"):
-                return f"np.asarray({name}, {self.printer.dtype(node.type.dtype)})"
-            if home is not None and home.kind == "leaf" and update:
+            if home is not None and home.kind == "leaf" and home.what is leaf:
                 return name
+            if node.type.ndim == 0:
+                return f"np.array({name}, {self.printer.dtype(node.type.dtype)})"
             if node in kept or home is None or home.kind in ("view", "slot", "leaf"):
                 return f"np.array({name})"
             kept[node] = True
             return name if home.kind == "fresh" else f"_owned({name}{leaves})"
 
         outputs = "".join(f"{text(n)}, " for n in self.plan.outputs)
-        updates = "".join(f"{text(n, True)}, " for _, n in self.plan.updates)
+        updates = "".join(f"{text(n, leaf)}, " for leaf, n in self.plan.updates)
         return f"return ({outputs}), ({updates})"
 
 
