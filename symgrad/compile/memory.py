@@ -99,7 +99,7 @@ class Memory:
         return total
 
 
-def schedule(plan, want, inplace=True, may=None):
+def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
     """Steps in order of execution, how many of them come before the workspace is taken, and the
     updates that may be computed in their variable's own memory.
 
@@ -108,7 +108,8 @@ def schedule(plan, want, inplace=True, may=None):
     may fail, so that a call that fails leaves every shared variable as it was.
 
     ``may(value, leaf)``: whether the step of an update's value can write it over the leaf; without
-    it, whether `want` names the leaf among what the value may overwrite.
+    it, whether `want` names the leaf among what the value may overwrite.  ``sure(step)``: whether
+    the backend makes certain beforehand that a step cannot fail.
     """
     may = may or (lambda value, leaf: want(value).how == "out" and any(
         value.inputs[k] is leaf for k in want(value).over))
@@ -130,7 +131,7 @@ def schedule(plan, want, inplace=True, may=None):
         for i in dict.fromkeys(step_of[i] for n in step.body for i in n.inputs if i in step_of):
             if i != k:
                 users[i].append(k)
-    risky = [_may_fail(s, plan.places) for s in plan.steps]
+    risky = [_may_fail(s, plan.places) and not sure(s) for s in plan.steps]
     tail = set()
     for value in list(candidates):
         reach, stack = set(), [step_of[value]]

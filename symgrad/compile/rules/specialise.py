@@ -178,14 +178,21 @@ def SUM_OF_PLACE(node, pool):
 
 
 @rule_on("scaled_place", mul, true_div, kind=exact, samples=lambda: [
-    given((vec(), vec("int64")), lambda p: place.of(*p, length.of(p[0], axis=0), 5) * 3.0)])
+    given((vec(), vec("int64")), lambda p: place.of(*p, length.of(p[0], axis=0), 5) * 3.0),
+    given(mat(), lambda p: inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)) * 3.0)])
 def SCALED_PLACE(node, pool):
     """A number scales what is placed, not the zeros around it."""
     for k in (0, 1) if node.op is mul else (0,):
         inner, factor = node.inputs[k], node.inputs[1 - k]
-        if inner.op is place and not factor.type.ndim and finite(factor):
-            value = node.op.of(inner.inputs[0], factor)
-            return place.of(value, *inner.inputs[1:])
+        if factor.type.ndim or not finite(factor) or inner.type is not node.type:
+            continue
+        if inner.op is place:
+            return place.of(node.op.of(inner.inputs[0], factor), *inner.inputs[1:])
+        if inner.op is inc_subtensor and zeros(inner.inputs[0]):
+            value = node.op.of(inner.inputs[1], factor)
+            if value.type.dtype == inner.type.dtype:
+                return inc_subtensor.of(inner.inputs[0], value, *inner.inputs[2:],
+                                        idx=inner.attrs[0], set=inner.attrs[1])
     return None
 
 

@@ -7,11 +7,11 @@ where the kernel reads each element before it writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
-from symgrad.compile.nest import For
+from symgrad.compile.nest import Assign, For
 from symgrad.types import BYTES, Dim
 
 LINE = 64  # bytes: slots start at the start of a cache line
@@ -142,9 +142,39 @@ def alone(piece, operand, result, base):
                               if type(x) is Load and x.source == source]
     writes = [f for f in found if f[3]]
     if len(writes) != 1:
-        return False
+        return without_copy(piece.nest, source, target) is not None
     body, place, at, _ = writes[0]
     return all(b is body and a == at and k <= place for b, k, a, w in found if not w)
+
+
+def without_copy(nest, source, target):
+    """The nest of a scatter without the loops that copy `source` to `target`; None if it reads the
+    source elsewhere, or has no such loops."""
+    body, copies = [], 0
+    for s in nest.body:
+        inner = s
+        while type(inner) is For and len(inner.body) == 1:
+            inner = inner.body[0]
+        same = type(inner) is Assign and inner.cell == Load(target, getattr(
+            inner.cell, "at", ()), inner.cell.dtype) and type(inner.expr) is Load
+        if same and inner.expr.source == source and inner.expr.at == inner.cell.at:
+            copies += 1
+        else:
+            body.append(s)
+    if copies != 1 or any(type(x) is Load and x.source == source for s in flat(body)
+                          for e in (getattr(s, "cell", None), getattr(s, "expr", None))
+                          if e is not None for x in walk(e)):
+        return None
+    return replace(nest, body=body)
+
+
+def flat(body):
+    """Every statement that is no loop."""
+    for s in body:
+        if type(s) is For:
+            yield from flat(s.body)
+        else:
+            yield s
 
 
 ONTO = ("gemm", "gemv", "ger")

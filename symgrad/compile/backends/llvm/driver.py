@@ -10,7 +10,7 @@ from __future__ import annotations
 from symgrad.compile.backends.llvm.arena import LINE, alone, assign, late_lengths
 from symgrad.compile.backends.llvm.ir import Module
 from symgrad.compile.backends.llvm.moves import FAILED, Moves
-from symgrad.compile.backends.llvm.pieces import pieces_of, wanted
+from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
 from symgrad.compile.backends.llvm.values import Lengths, Value
 from symgrad.compile.lower import name_nodes
 from symgrad.compile.memory import schedule
@@ -36,7 +36,8 @@ class Driver(Moves):
         steps, self.front, candidates = schedule(
             plan, lambda n: wanted(n, kinds[n]), on("inplace"),
             lambda value, leaf: value in kinds[value].step.outputs and alone(
-                kinds[value], leaf, value, {}))
+                kinds[value], leaf, value, {}),
+            lambda step: sure(found[step], plan.places))
         self.pieces = [found[s] for s in steps]
         late = late_lengths(plan, self.pieces[self.front:])
         self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"))
@@ -60,15 +61,27 @@ class Driver(Moves):
         self.enter()
         self.small = self.word("arena")
         self.place([s for s in self.arena.slots if not s.shape], "0")
+        self.guarded = False
         for k, p in enumerate(self.pieces):
             if k == self.front:
                 self.take()
+            if not self.guarded and any(
+                    self.arena.homes[n].kind == "leaf" for n in p.step.outputs):
+                self.guards(self.pieces[k:])
             self.step(p, self.arena.buffers[k])
         if self.front == len(self.pieces):
             self.take()
         self.finish()
         w.do("ret i64 0")
         self.module.add("run", w)
+
+    def guards(self, pieces):
+        """Check all indices of steps that write into shared variables before the first of them
+        does, so that a call that fails leaves the variables as they were."""
+        self.guarded = True
+        for p in pieces:
+            if p.guard is not None:
+                self.kernel(p, [], p.guard)
 
     def word(self, name):
         p = self.w.let(f"getelementptr i64, ptr %state, i64 {WORD[name]}")

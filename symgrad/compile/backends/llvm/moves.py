@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from symgrad.compile.backends.llvm import kernels, products
+from symgrad.compile.backends.llvm.arena import without_copy
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
 from symgrad.compile.backends.llvm.values import (
@@ -22,6 +23,7 @@ from symgrad.op import explain
 from symgrad.ops.index import outside
 from symgrad.types import Dim, Type, is_complex, real_of
 
+UNREAD = Value("null", "int8", (), ())  # an array that a guard does not look at
 FAILED = -2  # what a program returns when Python holds an exception
 
 
@@ -49,8 +51,14 @@ class Moves:
                                       self.lengths.dense(lengths), lengths)
         return self.values[node]
 
-    def kernel(self, p, buffers):
+    def kernel(self, p, buffers, guard=None):
+        """A step that is a kernel; or no more than its `guard`."""
         inside = {p.names[n]: n for n in (*p.step.inputs, *p.step.outputs)}
+        if guard is not None:
+            values = [self.value(inside[a.name]) if inside[a.name].op.kind == "leaf" else UNREAD
+                      for a in (*guard.params, *guard.results)]
+            self.call_kernel(p.kernel, guard, values, [], "guard")
+            return
         for s in p.nest.body:
             if type(s) is Nonempty:
                 for d in s.over:
@@ -61,12 +69,20 @@ class Moves:
             self.values[n] = value
         params = [self.value(inside[a.name]) for a in p.nest.params]
         outs = [self.values[inside[a.name]] for a in p.nest.results]
-        self.call_kernel(p.kernel, p.nest, [*params, *outs], [self.address(b) for b in buffers])
+        nest, kind = p.nest, ""
+        for n in p.step.outputs:
+            for i in p.step.inputs:
+                if i.type is n.type and i in self.values and (
+                        self.values[i].pointer == self.values[n].pointer):
+                    less = without_copy(nest, p.names[i], p.names[n])
+                    nest, kind = (less, kind + f"{p.names[n]} ") if less else (nest, kind)
+        self.call_kernel(p.kernel, nest, [*params, *outs], [self.address(b) for b in buffers], kind)
 
-    def call_kernel(self, kernel, nest, values, buffers):
+    def call_kernel(self, kernel, nest, values, buffers, kind=""):
+        """`kind`: what of the kernel the nest is, if not all of it."""
         w = self.w
         layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
-        key = body_key(kernel), layouts
+        key = body_key(kernel), layouts, kind
         emitted = self.emitted.get(key)
         if emitted is None:
             name = f"{kernel.name}_{len(self.emitted)}"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from dataclasses import replace
 
 from symgrad.compile.backends.llvm import kernels
 from symgrad.compile.backends.llvm.ir import REGISTER
 from symgrad.compile.backends.llvm.values import viewable
+from symgrad.compile.kernel import Index, Load, walk
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
+from symgrad.compile.nest import Assign, Fold, For, Local
 
-Piece = namedtuple("Piece", "kind step nest kernel names")
+# `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
+Piece = namedtuple("Piece", "kind step nest kernel names guard", defaults=(None,))
 
 
 def pieces_of(plan, names):
@@ -21,7 +25,7 @@ def pieces_of(plan, names):
             kernel = lower(step, names)
             nest = loops(kernel)
             if kernels.able(nest):
-                yield Piece("kernel", step, nest, kernel, names)
+                yield Piece("kernel", step, nest, kernel, names, guard(nest, step, names))
                 continue
         elif viewable(step.body[0]):
             yield Piece("view", step, None, None, names)
@@ -30,6 +34,44 @@ def pieces_of(plan, names):
             yield Piece("product", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
+
+
+def guard(nest, step, names):
+    """The loops of a nest with nothing in them but its checks of indices; None if there are none,
+    or if they need what other steps compute."""
+    if not kernels.checks(nest):
+        return None
+    needed, given = set(), {names[i] for i in step.inputs if i.op.kind == "leaf"}
+    for s in reversed(list(kernels.statements(nest.body))):
+        reads = [e for e in getattr(s, "expr", None) and walk(s.expr) or ()]
+        if type(s) is Assign and (s.cell in needed or any(
+                type(e) is Index and e.length is not None for e in reads)):
+            needed.update([e for e in reads if type(e) is Local])
+            if any(type(e) is Load and e.source not in given for e in reads):
+                return None
+        elif type(s) is Fold and s.cell in needed:
+            return None
+    return replace(nest, body=_only(nest.body, needed), buffers=())
+
+
+def _only(body, needed):
+    """Assignments to locals that are needed, or that check an index, and the loops around them."""
+    kept = []
+    for s in body:
+        if type(s) is For:
+            inner = _only(s.body, needed)
+            kept += [For(s.letter, s.length, inner)] if inner else []
+        elif type(s) is Assign and type(s.cell) is Local and (s.cell in needed or any(
+                type(e) is Index and e.length is not None for e in walk(s.expr))):
+            kept.append(s)
+    return kept
+
+
+def sure(piece, places):
+    """Whether only an index can be wrong in a step, and all of them can be checked before."""
+    return piece.guard is not None and all(
+        n not in places and n.op.kind in ("gather", "scatter", "elementwise", "view")
+        for n in piece.step.body)
 
 
 PRODUCTS = ("dot", "gemm", "gemv", "ger", "batched_dot")
