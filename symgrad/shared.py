@@ -43,7 +43,7 @@ class Container:
 
     def keep(self, array, value, borrow):
         """Hold an array that was made of what a user gave, or is just that."""
-        self.cell[0] = array
+        self.cell[0] = array = np.asarray(array)
         self.lent = bool(borrow) or array.base is not None or not isinstance(value, OWN)
 
     def __copy__(self):

@@ -185,6 +185,20 @@ def test_known_lengths_and_other_arrays():
     np.testing.assert_array_equal(f(np.zeros((1, 3)).view(np.recarray)), np.ones((1, 3)))
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_of_other_classes_are_plain_arrays():
+    x = T.dmatrix("x")
+    a = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    W = sg.shared(a)
+    V = sg.shared(np.zeros((2, 2)))
+    V.set_value(a)
+    f = sg.function([x], [x * x, T.dot(x, W) * V, x[0]])
+    for got, want in zip(f(a), [a.A * a.A, (a.A @ a.A) * a.A, a.A[0]], strict=True):
+        assert type(got) is np.ndarray
+        np.testing.assert_array_equal(got, want)
+    assert type(W.get_value()) is type(V.get_value()) is np.ndarray
+
+
 def test_wrong_calls():
     x, y = T.dvector("x"), T.dvector("y")
     f = sg.function([x, sg.In(y, value=np.ones(2))], x + y, name="f")

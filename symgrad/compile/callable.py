@@ -214,7 +214,7 @@ class Function:
         i, leaf = self.program.inputs[k], self.program.leaves[k]
         downcast = self.program.allow_downcast if i.allow_downcast is None else i.allow_downcast
         name = i.name or f"argument {k}"
-        return accept(
+        array = accept(
             value,
             leaf.type,
             f"{self.name or 'function'}: {name}",
@@ -222,6 +222,7 @@ class Function:
             downcast,
             i.variable.origin,
         )
+        return np.asarray(array)  # a matrix or a memmap as what it is made of
 
     def _bound(self, args, kwargs):
         """The arguments in order: keywords and defaults where they belong."""
