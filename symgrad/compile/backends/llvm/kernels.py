@@ -107,6 +107,7 @@ class Body:
         head += [f"i64 {n}" for n in self.dims.values()]
         self.module = module
         self.w = module.function(f"define internal i64 @{name}({', '.join(head)})")
+        self.roomy = {b.name for b in nest.buffers if len(b.lengths) == 1}
         self.locals, self.sums, self.extent = {}, {}, {}
         self.numbers = {id(e): k for k, e in enumerate(checks(nest), 1)}
 

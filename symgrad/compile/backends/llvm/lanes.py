@@ -230,7 +230,7 @@ class Lanes:
         if width == 1 or step is None:
             return w.splat(self.k.read(pointer, cell.dtype), REGISTER[cell.dtype], width)
         if step == "1":
-            value = w.load(memory, pointer, width, lane.mask, BYTES[cell.dtype])
+            value = w.load(memory, pointer, width, self.mask_for(cell, lane), BYTES[cell.dtype])
         else:
             if step != "any":
                 pointer = w.apart(memory, pointer, step, width)
@@ -252,11 +252,17 @@ class Lanes:
             value = w.let(f"zext {wide('i1', width)} {value} to {wide(memory, width)}")
         pointer, step = self.pointer(cell, lane)
         if width == 1 or step == "1":
-            w.store(memory, value, pointer, width, lane.mask, size)
+            w.store(memory, value, pointer, width, self.mask_for(cell, lane), size)
             return
         if step != "any":
             pointer = w.apart(memory, pointer, step, width)
         w.scatter(memory, value, pointer, width, lane.mask, size)
+
+    def mask_for(self, cell, lane):
+        """The mask of a load or store.  Row buffers have room for whole vectors, and processors are
+        slow to read what was stored under a mask."""
+        return None if cell.source in self.k.roomy and cell.at == (Axis(self.letter),) else (
+            lane.mask)
 
     def forget(self, cell, lane):
         """Values made of what a store changes must be made again."""

@@ -8,11 +8,11 @@ from dataclasses import replace
 from symgrad.compile.backends.llvm import kernels
 from symgrad.compile.backends.llvm.ir import REGISTER
 from symgrad.compile.backends.llvm.values import viewable
-from symgrad.compile.kernel import Index, Load, walk
+from symgrad.compile.kernel import Apply, Axis, Index, Load, walk
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
-from symgrad.compile.nest import Assign, Fold, For, Local
+from symgrad.compile.nest import Assign, Buffer, Fold, For, Local
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 Piece = namedtuple("Piece", "kind step nest kernel names guard", defaults=(None,))
@@ -23,7 +23,7 @@ def pieces_of(plan, names):
     for step in plan.steps:
         if step.kind == "kernel":
             kernel = lower(step, names)
-            nest = loops(kernel)
+            nest = privately(loops(kernel))
             if kernels.able(nest):
                 yield Piece("kernel", step, nest, kernel, names, guard(nest, step, names))
                 continue
@@ -34,6 +34,50 @@ def pieces_of(plan, names):
             yield Piece("product", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
+
+
+def privately(nest):
+    """The nest with sums along the columns of a matrix kept in a buffer until they are complete:
+    a buffer has room for whole vectors, so that no mask stands between two additions."""
+    found = {}
+    for top in nest.body:
+        inner = [s for s in top.body if type(s) is For] if type(top) is For else ()
+        for s in kernels.statements(inner):
+            if type(s) is Fold and s.combine in ("sum", "max", "min") and column(s.cell):
+                if s.cell.at[0].letter != top.letter:
+                    found[s.cell.source] = True
+    results = [r for r in nest.results if r.name in found]
+    if not results:
+        return nest
+    names = {r.name: f"{r.name}_columns" for r in results}
+    body, extra = [renamed(s, names) for s in nest.body], []
+    for k, r in enumerate(results):
+        cell = Load(r.name, (Axis(f"c{k}"),), r.type.dtype)
+        copy = Assign(cell, replace(cell, source=names[r.name]))
+        body.append(For(f"c{k}", r.type.shape[0], [copy]))
+        extra.append(Buffer(names[r.name], r.type.dtype, r.type.shape))
+    return replace(nest, body=body, buffers=(*nest.buffers, *extra))
+
+
+def column(cell):
+    return type(cell) is Load and len(cell.at) == 1 and type(cell.at[0]) is Axis
+
+
+def renamed(e, names):
+    """A statement or an expression with other names for arrays."""
+    kind = type(e)
+    if kind is For:
+        return For(e.letter, e.length, [renamed(s, names) for s in e.body])
+    if kind in (Assign, Fold):
+        parts = {f: renamed(getattr(e, f), names) for f in ("cell", "expr", "best", "index")
+                 if getattr(e, f, None) is not None}
+        return replace(e, **parts)
+    if kind is Load:
+        at = tuple([renamed(a, names) for a in e.at])
+        return Load(names.get(e.source, e.source), at, e.dtype)
+    if kind is Apply:
+        return replace(e, args=tuple([renamed(a, names) for a in e.args]))
+    return Index(renamed(e.expr, names), e.length, e.axis, e.op, e.node) if kind is Index else e
 
 
 def guard(nest, step, names):
