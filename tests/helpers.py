@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import mpmath
 import numpy as np
+import pytest
 
+from symgrad.compile.backends import BACKENDS as NAMES
 from symgrad.derive import backward
 from symgrad.errors import SymgradError
 from symgrad.interpret import run
@@ -16,6 +19,11 @@ from symgrad.op import Op
 from symgrad.ops import OPS, TABLE
 from symgrad.scalars import Arg, Lit
 from symgrad.types import Type, is_complex, is_float
+
+NEEDS = {"llvm": "llvmlite"}  # packages that a backend cannot do without
+# Every backend, to parametrise by; those that cannot be had here are skipped.
+BACKENDS = [pytest.param(b, marks=pytest.mark.skipif(
+    b in NEEDS and not find_spec(NEEDS[b]), reason=f"needs {NEEDS.get(b)}")) for b in NAMES]
 
 
 class Case(NamedTuple):

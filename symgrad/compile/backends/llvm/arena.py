@@ -54,6 +54,19 @@ class Arena:
         """Predicted size of the arena, given ``{Dim: length}``; exact."""
         return sum([s.bytes(lengths) for s in self.slots])
 
+    def overlaps(self, plan, pieces):
+        """(place of an input, place of a shared variable) that must not be one memory: the input
+        is read when the variable is written, or later."""
+        written, read = {}, {}
+        for k, p in enumerate(pieces):
+            for n in p.step.outputs:
+                if self.homes[n].kind == "leaf":
+                    written[self.homes[n].what] = k
+            read.update([(self.base.get(i, i), k) for i in p.step.inputs])
+        read.update([(self.base.get(r, r), len(pieces)) for r in plan.roots])
+        return [(plan.inputs.index(x), plan.shared.index(leaf)) for leaf, k in written.items()
+                for x in plan.inputs if read.get(x, -1) >= k]
+
 
 def assign(plan, pieces, candidates, late, reuse=True, inplace=True):
     """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',

@@ -45,6 +45,7 @@ class Program:
         self.code = engine.Code(images, ["run"])
         self.entry = _RUN(self.code["run"])
         self.arena, self.in_place, self.python = driver.arena, driver.in_place, driver.calls
+        self.overlaps = driver.arena.overlaps(plan, driver.pieces)
         self.constants = [np.ascontiguousarray(a) for a in driver.constants]
         self.leaves = (*plan.inputs, *plan.shared)
         self.idle = []  # states of calls that are over
