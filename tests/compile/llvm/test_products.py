@@ -16,6 +16,7 @@ TYPES = {"float": ctypes.c_float, "double": ctypes.c_double, "i1": ctypes.c_bool
          "i64": ctypes.c_int64, "i32": ctypes.c_int32, "i16": ctypes.c_int16, "i8": ctypes.c_int8,
          "ptr": ctypes.c_void_p}  # fmt: skip
 REALS = "float32", "float64"
+LANES = None, (32, False), (16, False)  # of this machine; without masks
 OTHERS = "complex64", "complex128", "int8", "uint16", "int32", "int64", "bool"
 SIZES = 0, 1, 2, 5, 15, 16, 17, 33, 70
 
@@ -23,9 +24,12 @@ SIZES = 0, 1, 2, 5, 15, 16, 17, 33, 70
 class Product:
     """A compiled `gemm`, to be called with arrays."""
 
-    def __init__(self, dtype, batch=False):
+    def __init__(self, dtype, batch=False, lanes=None):
         module = Module()
-        name = (products.batched if batch else products.gemm)(module, dtype)
+        with pytest.MonkeyPatch.context() as patch:
+            if lanes:
+                patch.setattr(engine, "lanes", lambda: lanes)
+            name = (products.batched if batch else products.gemm)(module, dtype)
         signature = products.signature(dtype, batch)
         w = module.function(f"define void @go({signature})")
         w.do(f"call void {name}({signature})")
@@ -54,10 +58,10 @@ class Product:
 def compiled():
     made = {}
 
-    def get(dtype, batch=False):
-        if (dtype, batch) not in made:
-            made[dtype, batch] = Product(dtype, batch)
-        return made[dtype, batch]
+    def get(*key):
+        if key not in made:
+            made[key] = Product(*key)
+        return made[key]
 
     return get
 
@@ -108,9 +112,10 @@ LAYOUTS = [{}, {"flipped": True}, {"step": (2, 1)}, {"step": (1, 3)}, {"backward
 
 
 @pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("has_blas", [True, False])
-def test_sizes(compiled, dtype, has_blas):
-    product = compiled(dtype)
+def test_sizes(compiled, dtype, lanes, has_blas):
+    product = compiled(dtype, False, lanes)
     routines = None if has_blas else np.zeros(len(blas.ROUTINES), np.int64)
     rng = np.random.default_rng(1)
     for m, n, k in itertools.product(SIZES, repeat=3):
@@ -124,8 +129,9 @@ def test_sizes(compiled, dtype, has_blas):
 
 
 @pytest.mark.parametrize("dtype", REALS)
-def test_layouts(compiled, dtype):
-    product = compiled(dtype)
+@pytest.mark.parametrize("lanes", LANES)
+def test_layouts(compiled, dtype, lanes):
+    product = compiled(dtype, False, lanes)
     rng = np.random.default_rng(2)
     for m, n, k in ((1, 1, 40), (1, 37, 20), (37, 1, 20), (37, 20, 1), (20, 37, 50), (3, 130, 5)):
         for ways in itertools.product(LAYOUTS, repeat=3):
@@ -135,8 +141,9 @@ def test_layouts(compiled, dtype):
 
 
 @pytest.mark.parametrize("dtype", REALS)
-def test_large(compiled, dtype):
-    product = compiled(dtype)
+@pytest.mark.parametrize("lanes", LANES)
+def test_large(compiled, dtype, lanes):
+    product = compiled(dtype, False, lanes)
     rng = np.random.default_rng(3)
     for m, n, k in ((20, 500, 784), (784, 500, 20), (784, 10, 600), (600, 10, 784), (300, 257, 301),
                     (1, 3000, 900), (3000, 1, 900), (1, 1, 100_000), (900, 901, 1)):
@@ -147,9 +154,10 @@ def test_large(compiled, dtype):
 
 
 @pytest.mark.parametrize("dtype", REALS)
-def test_broadcast_operands(compiled, dtype):
+@pytest.mark.parametrize("lanes", LANES)
+def test_broadcast_operands(compiled, dtype, lanes):
     """Strides of 0, as views of one row or one number have them."""
-    product = compiled(dtype)
+    product = compiled(dtype, False, lanes)
     rng = np.random.default_rng(4)
     for m, n, k in ((7, 5, 33), (1, 20, 40), (20, 1, 40), (20, 30, 1), (40, 40, 40)):
         for x, y in itertools.product(((1, 1), (1, 0), (0, 1)), repeat=2):

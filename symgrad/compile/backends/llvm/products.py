@@ -8,13 +8,17 @@ the dtype; those of complex products are pointers to two.  c must not overlap a 
 
 from __future__ import annotations
 
-from symgrad.compile.backends.llvm import blas
+from contextlib import contextmanager
+
+from symgrad.compile.backends.llvm import blas, lines, tiles
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, SUFFIX, constant, number
+from symgrad.compile.backends.llvm.tiles import Shape
 
 COMPLEX = {"complex64": ("c32", "float", "cgemm"), "complex128": ("c64", "double", "zgemm")}
 REAL = {"float32": "sgemm", "float64": "dgemm"}
 MATRIX = ("c", "a", "b")
-HOPELESS = 2**31 - 1  # what BLAS's integers hold
+LONGEST = 2**31 - 1  # what BLAS's integers hold
+MANY = 2**26  # multiplications: with more of them, BLAS's copies of both matrices pay
 
 
 def suffix(dtype):
@@ -38,11 +42,20 @@ def gemm(module, dtype):
     name = f"@gemm_{suffix(dtype)}"
     if name in module.functions:
         return name
-    loops = _loops(module, dtype)
-    w = module.function(f"define internal void {name}({signature(dtype)})")
-    if dtype in REAL or dtype in COMPLEX:
-        _blas(w, dtype)
-    w.do(f"call void {loops}({signature(dtype)})")
+    if dtype in REAL:
+        library = _blas(module, dtype)
+        w = module.function(f"define internal void {name}({signature(dtype)})")
+        _choose(w, dtype, library)
+    elif dtype in COMPLEX:
+        library, loops = _blas(module, dtype), _loops(module, dtype)
+        w = module.function(f"define internal void {name}({signature(dtype)})")
+        missed = w.op("xor", "i1", w.let(f"call i1 {library}({signature(dtype)})"), "true")
+        with w.when(missed):
+            w.do(f"call void {loops}({signature(dtype)})")
+    else:
+        loops = _loops(module, dtype)
+        w = module.function(f"define internal void {name}({signature(dtype)})")
+        w.do(f"call void {loops}({signature(dtype)})")
     w.do("ret void")
     module.add(name, w)
     return name
@@ -69,28 +82,94 @@ def batched(module, dtype):
     return name
 
 
+# -- who does it
+
+
+def _choose(w, dtype, library):
+    """The product of real matrices: what touches every number once by lines, the rest by tiles or
+    by BLAS."""
+    s, t = Shape.of(dtype), MEMORY[dtype]
+    m = w.module
+
+    def test(text):
+        return w.let(f"icmp {text}")
+
+    def both(*conditions):
+        first, *others = conditions
+        for x in others:
+            first = w.op("and", "i1", first, x)
+        return first
+
+    def either(*conditions):
+        first, *others = conditions
+        for x in others:
+            first = w.op("or", "i1", first, x)
+        return first
+
+    @contextmanager
+    def way(condition):
+        """The inside does the whole product where the condition holds."""
+        yes, no = w.label("way"), w.label("on")
+        w.branch(condition, yes, no)
+        w.block(yes)
+        yield
+        w.do("ret void")
+        w.block(no)
+
+    with way(either(test("sle i64 %m, 0"), test("sle i64 %n, 0"))):
+        pass
+    # Turned about, c' = b' a', where that makes a vector a row or c lie by rows.
+    tall = test("ne i64 %m, 1")
+    flip = both(tall, either(test("eq i64 %n, 1"),
+                             both(test("ne i64 %c1, 1"), test("eq i64 %c0, 1"))))
+    x = {"c": "%c", "k": "%k"}
+    for here, there in (("c0", "c1"), ("a0", "b1"), ("a1", "b0"), ("m", "n")):
+        for one, other in ((here, there), (there, here)):
+            x[one] = w.select(flip, "i64", f"%{other}", f"%{one}")
+    for one, other in ("ab", "ba"):
+        x[one] = w.select(flip, "ptr", f"%{other}", f"%{one}")
+    alone = test(f"eq i64 {x['n']}, 1")
+    lines_c = either(alone, test(f"eq i64 {x['c1']}, 1"))
+    lines_b = either(alone, test(f"eq i64 {x['b1']}, 1"))
+    few = test(f"sle i64 {x['n']}, {s.lanes}")
+
+    def call(name, *words):
+        kinds = ["ptr" if word in "abc" else "i64" for word in words]
+        words = [f"{kind} {x[word]}" for kind, word in zip(kinds, words, strict=True)]
+        w.do(f"call void {name}({', '.join([*words, f'{t} %alpha', f'{t} %beta'])})")
+
+    with way(both(test("eq i64 %k, 1"), lines_c, lines_b)):
+        call(lines.outer(m, dtype), "c", "c0", "a", "a0", "b", "m", "n")
+    solid = both(test(f"eq i64 {x['m']}, 1"), test(f"eq i64 {x['a1']}, 1"))
+    with way(both(solid, test(f"eq i64 {x['b0']}, 1"))):
+        call(lines.dots(m, dtype), "c", "c1", "a", "b", "b1", "n", "k")
+    if s.maskable:
+        with way(both(solid, few, lines_c, lines_b)):
+            call(lines.narrow(m, dtype), "c", "a", "b", "b0", "n", "k")
+    size = w.op("mul", "i64", w.op("mul", "i64", x["m"], x["n"]), "%k")
+    own = both(test(f"sle i64 {size}, {MANY}"), lines_b, lines_c, test(f"ne i64 {x['m']}, 1"))
+    ask, done, tiles_ = w.label("ask"), w.label("done"), w.label("tiles")
+    w.branch(own, tiles_, ask)
+    w.block(ask)
+    w.branch(w.let(f"call i1 {library}({signature(dtype)})"), done, tiles_)
+    w.block(tiles_)
+    call(tiles.blocked(m, dtype), *"c c0 c1 a a0 a1 b b0 b1 m n k".split())
+    w.jump(done)
+    w.block(done)
+
+
 # -- by BLAS
 
 
-def _blas(w, dtype):
-    """Call BLAS and return, where it can do the work: go on behind, where not."""
+def _blas(module, dtype):
+    """The product by BLAS: true if it is done, false if BLAS cannot do it."""
     scalar, routine = COMPLEX[dtype][1:] if dtype in COMPLEX else (REGISTER[dtype], REAL[dtype])
-    side = _side(w.module)
-    either, done, other = w.label("either"), w.label("blas"), w.label("other")
-    work = w.let("call i64 @llvm.smax.i64(i64 %m, i64 %n)")
-    work = w.let(f"call i64 @llvm.smax.i64(i64 {work}, i64 %k)")
-    w.module.declare("declare i64 @llvm.smax.i64(i64, i64)")
-    w.module.declare("declare i64 @llvm.smin.i64(i64, i64)")
-    least = w.let("call i64 @llvm.smin.i64(i64 %m, i64 %n)")
-    least = w.let(f"call i64 @llvm.smin.i64(i64 {least}, i64 %k)")
+    name = f"@gemm_blas_{suffix(dtype)}"
+    side = _side(module)
+    w = module.function(f"define internal i1 {name}({signature(dtype)})")
+    done, other = w.label("done"), w.label("other")
     slot = w.cell("i64", "%blas", str(blas.ROUTINES.index(routine)))
     routine = w.let(f"load ptr, ptr {slot}, align 8")
-    there = w.let(f"icmp ne ptr {routine}, null")
-    some = w.let(f"icmp sgt i64 {least}, 0")
-    small = w.let(f"icmp sle i64 {work}, {HOPELESS}")
-    good = w.op("and", "i1", w.op("and", "i1", there, some), small)
-    w.branch(good, either, other)
-    w.block(either)
     # c by rows is its transpose by columns: c' = b' a'.  If c goes by columns: c = a b.
     rows = w.let(f"call i64 {side}(i64 %c0, i64 %c1, i64 %m, i64 %n)")
     flip = w.let(f"icmp eq i64 {rows}, 0")
@@ -105,14 +184,16 @@ def _blas(w, dtype):
         # By rows means N where c goes by rows, T where it goes by columns.
         same = w.op("xor", "i1", lies, flip)
         letter[x] = w.select(same, "i8", str(ord("N")), str(ord("T")))
-    fits = [w.let(f"icmp ne i64 {leading[x]}, 0") for x in MATRIX]
-    w.branch(w.op("and", "i1", w.op("and", "i1", fits[0], fits[1]), fits[2]), done, other)
+    good = w.let(f"icmp ne ptr {routine}, null")
+    for x in MATRIX:
+        good = w.op("and", "i1", good, w.let(f"icmp ne i64 {leading[x]}, 0"))
+    w.branch(good, done, other)
+    w.block(other)
+    w.do("ret i1 false")
     w.block(done)
-    first, second = [[w.select(flip, "ptr", *pair), w.select(flip, "i64", *lead),
-                      w.select(flip, "i8", *letters)]
-                     for pair, lead, letters in (
-                         (("%a", "%b"), (leading["a"], leading["b"]), (letter["a"], letter["b"])),
-                         (("%b", "%a"), (leading["b"], leading["a"]), (letter["b"], letter["a"])))]
+    first, second = [[w.select(flip, "ptr", f"%{x}", f"%{y}"),
+                      w.select(flip, "i64", leading[x], leading[y]),
+                      w.select(flip, "i8", letter[x], letter[y])] for x, y in ("ab", "ba")]
     lengths = [w.select(flip, "i64", "%m", "%n"), w.select(flip, "i64", "%n", "%m"), "%k"]
     numbers = [_integer(w, x) for x in (*lengths, first[1], second[1], leading["c"])]
     letters = [_slot(w, "i8", x[2]) for x in (first, second)]
@@ -123,8 +204,9 @@ def _blas(w, dtype):
     m, n, k, one, two, three = numbers
     words = [*letters, m, n, k, alpha, first[0], one, second[0], two, beta, "%c", three]
     w.do(f"call void {routine}({', '.join([f'ptr {x}' for x in words])})")
-    w.do("ret void")
-    w.block(other)
+    w.do("ret i1 true")
+    module.add(name, w)
+    return name
 
 
 def _slot(w, scalar, value):
@@ -140,20 +222,21 @@ def _integer(w, value):
 
 def _side(module):
     """``side(far, near, along, across)``: the distance of the rows of a matrix that lies by rows,
-    as BLAS wants it, or 0 if it does not lie so."""
+    as BLAS wants it, or 0 if it does not lie so, or is empty, or too long for BLAS."""
     name = "@gemm_side"
     if name in module.functions:
         return name
     w = module.function(
         f"define internal i64 {name}(i64 %far, i64 %near, i64 %along, i64 %across)")
-    module.declare("declare i64 @llvm.smax.i64(i64, i64)")
     unit = w.op("or", "i1", w.let("icmp eq i64 %near, 1"), w.let("icmp eq i64 %across, 1"))
     single = w.let("icmp eq i64 %along, 1")
-    apart = w.let("icmp sge i64 %far, %across")
-    short = w.let(f"icmp sle i64 %far, {HOPELESS}")
-    good = w.op("or", "i1", single, w.op("and", "i1", apart, short))
     far = w.select(single, "i64", "%across", "%far")
-    w.do(f"ret i64 {w.select(w.op('and', 'i1', unit, good), 'i64', far, '0')}")
+    fits = w.let("icmp sge i64 %far, %across")
+    good = w.op("and", "i1", unit, w.op("or", "i1", single, fits))
+    for x in (far, "%along"):
+        # 1 … LONGEST, in one comparison.
+        good = w.op("and", "i1", good, w.let(f"icmp ult i64 {w.let(f'sub i64 {x}, 1')}, {LONGEST}"))
+    w.do(f"ret i64 {w.select(good, 'i64', far, '0')}")
     module.add(name, w)
     return name
 
