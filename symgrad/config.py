@@ -46,6 +46,9 @@ OPTIONS = {
     "block_bytes": Option(
         262144, None, "bytes of one operand that a blocked kernel handles at a time"
     ),
+    "cache": Option(True, None, "keep compiled code on disk for later processes"),
+    "cache_dir": Option("", None, "folder for it; empty: the system's folder for caches"),
+    "cache_mb": Option(256, None, "megabytes of it to keep; the oldest goes first"),
 }
 
 # Theano's names for settings that have no meaning here; old programs assign them.

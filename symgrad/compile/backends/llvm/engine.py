@@ -1,66 +1,182 @@
-"""Text of LLVM IR to machine code in this process: parse, generate, link."""
+"""Text of LLVM IR to machine code in this process: parse, generate, link.
+
+What LLVM made once is kept on disk (`compile/cache.py`), found by all that decides it: the text,
+the options, the processor's features and which LLVM it is.  llvmlite is imported only when there is
+something to compile: it takes longer to load than a program to run.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import os
 from functools import lru_cache
+from pathlib import Path
 
-import llvmlite.binding as llvm
+from symgrad.compile import cache
+from symgrad.compile.backends.llvm import loader
 
 _serial = itertools.count()
+FLAGS = ("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags",
+         "cpuid level", "bugs")  # what /proc/cpuinfo tells of a processor
+
+
+# -- which machine
+
+
+def host():
+    """(name of the processor, its features as text), as LLVM calls them."""
+    return asked() if binding.cache_info().currsize else remembered()
 
 
 @lru_cache(1)
-def host():
-    """(name of the processor, its features as text)."""
+def remembered():
+    """The same without LLVM, where an earlier process kept it."""
+    facts = processor()
+    known = facts and cache.load(facts)
+    if not known:
+        return asked()
+    name, _, features = known.decode().partition("\n")
+    return name, features
+
+
+@lru_cache(1)
+def asked():
+    """The same from LLVM itself."""
+    llvm = binding()
+    found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    facts, text = processor(), "\n".join(found).encode()
+    if facts and cache.load(facts) != text:
+        cache.save(facts, text)
+    return found
+
+
+def processor():
+    """All that is known of the processor without LLVM, since the machine was started; None where
+    the system does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot = file.read()
+        with open("/proc/cpuinfo", "rb", buffering=0) as file:  # the first processor will do
+            text, end, _ = file.read(16384).decode().partition("\n\n")
+    except (OSError, ValueError):
+        return None
+    rows = [row.partition(":") for row in text.split("\n")]
+    facts = [f"{key.strip()}={value.strip()}" for key, _, value in rows if key.strip() in FLAGS]
+    if not boot or not end or not any(f.startswith("flags=") for f in facts):
+        return None
+    return "\n".join(["host", build(), boot.decode(), *os.uname()[2:], *facts]).encode()
+
+
+@lru_cache(1)
+def build():
+    """Which LLVM this is: llvmlite's version, and the size and time of its library."""
+    found = importlib.util.find_spec("llvmlite")
+    if found is None or not found.origin:
+        raise ImportError("the native backend needs llvmlite, which is not installed")
+    folder = Path(found.origin).parent
+    rows = [(folder / "_version.py").read_text()]
+    for file in sorted((folder / "binding").glob("*llvmlite*")):
+        info = file.stat()
+        rows.append(f"{file.name} {info.st_size} {info.st_mtime_ns}")
+    return "\n".join(rows)
+
+
+@lru_cache(1)
+def binding():
+    """llvmlite's module, ready for this machine."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return llvm
 
 
-@lru_cache(1)
 def lanes():
     """Bytes of a vector register, and whether its lanes can be masked."""
-    features = host()[1].split(",")
+    return lanes_of(host()[1])
+
+
+@lru_cache(4)
+def lanes_of(features):
+    features = features.split(",")
     if "+avx512vl" in features and "+avx512bw" in features:
         return 64, True
     return (32, False) if "+avx2" in features else (16, False)
 
 
-@lru_cache(4)
-def machine(effort):
-    """LLVM's target machine; `effort` is 0 … 3."""
+# -- compiling
+
+
+def options(effort):
+    """LLVM's options; `effort` is 0 … 3."""
     name, features = host()
     if lanes()[0] == 64:
         features += ",-prefer-256-bit"
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=name, features=features, opt=effort, jit=True, reloc="pic", codemodel="small")
+    return {"cpu": name, "features": features, "opt": effort, "jit": True, "reloc": "pic",
+            "codemodel": "small"}
 
 
-@lru_cache(1)
-def _linker():
-    return llvm.create_lljit_compiler(machine(2))
+@lru_cache(4)
+def machine(effort):
+    """LLVM's target machine."""
+    asked()
+    return binding().Target.from_default_triple().create_target_machine(**options(effort))
 
 
 def assemble(text, effort=2):
     """The object file of a module, as bytes."""
-    module = llvm.parse_assembly(text)
-    return machine(effort).emit_object(module)
+    return machine(effort).emit_object(binding().parse_assembly(text))
 
 
 def assembly(text, effort=2):
     """The same as text, to be read."""
-    return machine(effort).emit_assembly(llvm.parse_assembly(text))
+    return machine(effort).emit_assembly(binding().parse_assembly(text))
+
+
+def kept(text, effort=2):
+    """The same object file, from the cache if it is there."""
+    image = cache.load(recipe(text, effort))
+    if image is None:
+        asked()  # from here on what LLVM says of the processor counts, not what was remembered
+        image = assemble(text, effort)
+        cache.save(recipe(text, effort), image)
+    return image
+
+
+def recipe(text, effort):
+    """All that decides an object file."""
+    return "\n".join(["object", build(), repr(options(effort)), text]).encode()
+
+
+# -- in memory
+
+
+@lru_cache(1)
+def _linker():
+    return binding().create_lljit_compiler(machine(2))
+
+
+def code(units, names):
+    """The functions `names` of modules, given as (text, effort): ``[name]`` is an address."""
+    images = [kept(*unit) for unit in units]
+    if loader.works():
+        try:
+            return loader.Image(images)
+        except loader.Unknown:
+            pass
+    return Code(images, names)
 
 
 class Code:
-    """Object files in memory; ``code[name]`` is the address of one of their functions.
+    """Object files in memory, by LLVM's linker; ``code[name]`` is the address of one of their
+    functions.
 
     The memory is freed with the `Code`.
     """
 
     def __init__(self, images, names):
-        builder = llvm.JITLibraryBuilder().add_current_process()
+        builder = binding().JITLibraryBuilder().add_current_process()
         for image in images:
             builder.add_object_img(image)
         for name in names:

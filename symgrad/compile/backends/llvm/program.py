@@ -41,8 +41,7 @@ class Program:
         on = (lambda n: True) if selection is None else selection.__contains__
         driver = self.driver = Driver(plan, on)
         self.ir = driver.module.text
-        images = [engine.assemble(*unit) for unit in driver.module.units("run")]
-        self.code = engine.Code(images, ["run"])
+        self.code = engine.code(driver.module.units("run"), ["run"])
         self.entry = _RUN(self.code["run"])
         self.arena, self.in_place, self.python = driver.arena, driver.in_place, driver.calls
         self.overlaps = driver.arena.overlaps(plan, driver.pieces)
