@@ -85,7 +85,7 @@ class Moves:
         key = body_key(kernel), layouts, kind
         emitted = self.emitted.get(key)
         if emitted is None:
-            name = f"{kernel.name}_{len(self.emitted)}"
+            name = f"kernel{len(self.emitted)}"  # no names of the user: they may be in any script
             emitted = self.emitted[key] = kernels.emit(self.module, nest, name, layouts)
         args = [f"ptr {self.bad}"]
         for v in values:
