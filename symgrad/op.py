@@ -18,6 +18,7 @@ from symgrad.errors import ArgumentError, DtypeError, SymgradError, near
 from symgrad.node import CONST, TABLE, Arithmetic, Node, as_node, constant
 from symgrad.types import is_complex, promote
 
+REMEMBERED = 5000  # applications whose type an op remembers
 _weak = threading.local()
 
 
@@ -243,7 +244,10 @@ def infer(op, inputs, attrs):
     key = types, attrs
     type = op.cache.get(key)
     if type is None:
-        type = op.cache[key] = op.infer(types, *attrs)
+        type = op.infer(types, *attrs)
+        if len(op.cache) >= REMEMBERED:  # types, and the Dims in them, must not pile up
+            op.cache.clear()
+        op.cache[key] = type
     return type
 
 

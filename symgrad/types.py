@@ -6,6 +6,9 @@ A length is an ``int`` (known), a `Dim` (unknown, but equal wherever the same Di
 
 from __future__ import annotations
 
+from threading import Lock
+from weakref import WeakValueDictionary
+
 import numpy as np
 
 from symgrad.config import config
@@ -53,18 +56,24 @@ class Type:
     ``x.type("y")``."""
 
     __slots__ = ("dtype", "shape", "ndim", "__weakref__")
-    _all = {}
+    _all = WeakValueDictionary()  # a type goes, and the Dims in it, when nothing is of that type
+    _kept = []  # noqa: RUF012  # those without lengths of their own are few, and stay
+    _making = Lock()
     variable = None  # set by the one wire (ops/__init__.py): Type -> new input variable
 
     def __new__(cls, dtype, shape=()):
         key = dtype, shape
-        self = cls._all.get(key)
+        known = cls._all.data.get(key)  # as _all.get, in half the time
+        self = known and known()
         if self is None:
             if dtype not in SHORT:
                 raise DtypeError(f"unknown dtype {dtype!r}: {near(dtype, DTYPES)}")
             self = object.__new__(cls)
             self.dtype, self.shape, self.ndim = dtype, shape, len(shape)
-            self = cls._all.setdefault(key, self)
+            with cls._making:
+                self = cls._all.setdefault(key, self)
+                if all(d is None or d == 1 for d in shape):
+                    cls._kept.append(self)
         return self
 
     def __reduce__(self):

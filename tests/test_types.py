@@ -1,14 +1,19 @@
 """Dtypes, promotion, autocast, shapes: symgrad/types.py against NumPy and Theano 1.0.5."""
 
 import copy
+import gc
 import itertools
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+import symgrad.tensor as T
+from symgrad import op
 from symgrad.config import options
 from symgrad.errors import DtypeError, ShapeError
+from symgrad.ops import OPS
 from symgrad.types import (
     DTYPES,
     Dim,
@@ -191,3 +196,22 @@ def test_axes():
         plain_axes((0, -2), 2)
     with pytest.raises(ShapeError, match="must be an int"):
         plain_axis(1.0, 2)
+
+
+def test_types_do_not_pile_up(monkeypatch):
+    """Types that nothing has any more go, and the user's Dims with them; ops remember a few."""
+    before = len(Type._all)
+    monkeypatch.setattr(op, "REMEMBERED", 10)
+    for k in range(100):
+        x = Type("float64", (Dim(f"n{k}"), 3))("x")
+        T.exp(x + 1).sum(axis=0)
+    del x
+    gc.collect()
+    assert len(OPS["exp"].cache) <= 10 and len(Type._all) - before <= 40
+
+
+def test_types_made_by_many_threads_are_one():
+    shapes = [(k, Dim("n")) for k in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: [Type("int8", s) for s in shapes], range(8)))
+    assert all(a is b for row in found for a, b in zip(row, found[0], strict=True))
