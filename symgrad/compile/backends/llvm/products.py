@@ -168,7 +168,7 @@ def _blas(module, dtype):
     side = _side(module)
     w = module.function(f"define internal i1 {name}({signature(dtype)})")
     done, other = w.label("done"), w.label("other")
-    slot = w.cell("i64", "%blas", str(blas.ROUTINES.index(routine)))
+    slot = w.cell("i64", "%blas", str(list(blas.ROUTINES).index(routine)))
     routine = w.let(f"load ptr, ptr {slot}, align 8")
     # c by rows is its transpose by columns: c' = b' a'.  If c goes by columns: c = a b.
     rows = w.let(f"call i64 {side}(i64 %c0, i64 %c1, i64 %m, i64 %n)")
@@ -217,7 +217,9 @@ def _slot(w, scalar, value):
 
 
 def _integer(w, value):
-    return _slot(w, "i32", w.let(f"trunc i64 {value} to i32"))
+    if blas.INTEGER == "i32":
+        value = w.let(f"trunc i64 {value} to i32")
+    return _slot(w, blas.INTEGER, value)
 
 
 def _side(module):
