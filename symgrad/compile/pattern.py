@@ -106,6 +106,8 @@ def ruleset(name, *rules):
 
 
 _MATCHERS = {}  # Rule -> list of functions node -> dict of holes, or None
+_WAITING = {}  # Rule without matchers -> [ops its operands must have, how often it was looked at]
+PATIENCE = 50  # looks at operands after which the matchers, which are faster, are made
 
 
 def attempt(rule, node, pool):
@@ -115,6 +117,8 @@ def attempt(rule, node, pool):
         return _pooled(rule.apply(node, pool), pool, node)
     matchers = _MATCHERS.get(rule)
     if matchers is None:
+        if not _likely(rule, node):
+            return None
         matchers = _MATCHERS[rule] = compile_lhs(rule.lhs)
     for match in matchers:
         found = match(node)
@@ -127,6 +131,20 @@ def attempt(rule, node, pool):
                 found["node"] = node
             return _pooled(rule.rhs(**found), pool, node)
     return None
+
+
+def _likely(rule, node):
+    """Whether it is time to make the matchers of a rule: its left side may match, or has been
+    looked at often.  Most rules do not come so far in a small program, and making them takes longer
+    than all the rest of its rewriting."""
+    waiting = _WAITING.get(rule)
+    if waiting is None:
+        inner = [a.op if isinstance(a, Pattern) else CONST for a in rule.lhs.args
+                 if not (isinstance(a, Pattern) and a.hole)]
+        waiting = _WAITING[rule] = [inner, 0]
+    waiting[1] += 1
+    ops = [i.op for i in node.inputs]
+    return waiting[1] > PATIENCE or all([op in ops for op in waiting[0]])
 
 
 def _pooled(new, pool, node):
