@@ -35,7 +35,10 @@ OPTIONS = {
     "passes": Option(
         "", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"
     ),
-    "mode": Option("", None, "default of function(mode=): '', 'debug' or a passes string"),
+    "mode": Option("", None, "default of function(mode=): '', 'debug', 'nan' or a passes string"),
+    "check_nan": Option(
+        False, None, "functions raise where NaN or infinity is made of finite numbers (mode='nan')"
+    ),
     "on_unused_input": Option(
         "raise", ("raise", "warn", "ignore"), "default of function(on_unused_input=)"
     ),

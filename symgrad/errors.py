@@ -86,6 +86,21 @@ class DataError(SymgradError, OSError):
     """A data set is not on this machine and cannot be fetched, or its files are damaged."""
 
 
+class CheckError(SymgradError, AssertionError):
+    """A function compiled with ``mode="debug"`` computed what its graph does not say: a fault of
+    symgrad, not of the program.  The message names the step, the ops, the user's lines and the
+    first element that differs; please report it.
+    """
+
+
+class NonFiniteError(SymgradError, FloatingPointError):
+    """An op made NaN or infinity of finite numbers, in a function compiled with ``mode="nan"``.
+
+    >>> f = sg.function([x], T.log(x), mode="nan"); f(-1.0)                  # doctest: +SKIP
+    NonFiniteError: log: nan from finite values; its operand is -1.0
+    """
+
+
 def near(name, known):
     """A hint that lists the known names closest to a mistyped one.
 

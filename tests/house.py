@@ -27,7 +27,7 @@ ROOMS = {
     "meaning": "interpret costs graph show",
     "rewriting": "compile compile.pool compile.pattern compile.rewrite compile.rules.*",
     "lowering": "compile.kernel compile.spell compile.fuse compile.lower compile.nest "
-    "compile.loops compile.plan compile.memory compile.cache",
+    "compile.loops compile.plan compile.memory compile.cache compile.compare",
     "backends": "compile.backends.*",
     "front": "compile.passes compile.report compile.program compile.callable compile.function grad "
     "tensor updates.* datasets",

@@ -6,6 +6,7 @@ import gc
 import time
 
 from symgrad.compile.backends import find
+from symgrad.compile.backends.compared import checking
 from symgrad.compile.callable import Function
 from symgrad.compile.passes import REWRITES, apply, select
 from symgrad.compile.plan import build
@@ -14,15 +15,10 @@ from symgrad.compile.program import Program
 from symgrad.compile.report import Report
 from symgrad.config import config
 
-# Theano's modes, as changes to the pipeline.
-MODES = {
-    "FAST_RUN": "",
-    "Mode": "",
-    "FAST_COMPILE": "-collect -shapes -specialise -block",
-    "DebugMode": "",
-    "DEBUG_MODE": "",
-    "debug": "",
-}
+# Theano's modes, as changes to the pipeline; and those that check what a program does.
+MODES = {"FAST_RUN": "", "Mode": "", "FAST_COMPILE": "-collect -shapes -specialise -block"}
+CHECKS = {"debug": "debug", "DebugMode": "debug", "DEBUG_MODE": "debug",
+          "nan": "nan", "NanGuardMode": "nan"}
 
 
 def function(
@@ -51,7 +47,10 @@ def function(
         computed, all or none
     givens : list of pairs or a dict ``{variable: replacement}``, substituted before anything else
     passes, mode : changes to the pipeline (see `compile/passes.py`); Theano's mode names are
-        accepted
+        accepted.  ``mode="debug"`` compares every step with the interpreter, and watches memory,
+        indices and borders of arrays (backends/llvm/checked.py); on the numpy and python backends
+        it compares the results only.  ``mode="nan"`` raises where an op makes NaN or infinity of
+        finite numbers; ``"debug nan"`` does both.  Slow, for finding faults
     backend : 'numpy', 'python' or 'auto' (default ``config.backend``)
     on_unused_input : 'raise' (default), 'warn' or 'ignore'
     allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False
@@ -62,7 +61,11 @@ def function(
     array(14.)
     """
     mode = config.mode if mode is None else mode
-    base = MODES.get(mode, mode) if isinstance(mode, str) else ""
+    named = mode.split() if isinstance(mode, str) else []
+    base = " ".join([MODES.get(word, word) for word in named if word not in CHECKS])
+    checks = {CHECKS[word] for word in named if word in CHECKS}
+    if config.check_nan:
+        checks.add("nan")
     words = f"{base} {config.passes if passes is None else passes}"
     request = Program.of(inputs, outputs, updates, givens, no_default_updates,
                          on_unused_input or config.on_unused_input, allow_input_downcast, name)
@@ -71,13 +74,15 @@ def function(
         words.strip(),
         backend or config.backend,
         config.profile if profile is None else profile,
+        tuple(sorted(checks)),
     )
 
 
-def compiled(request, passes="", backend="auto", profile=False):
-    """The `Function` for a checked request."""
+def compiled(request, passes="", backend="auto", profile=False, checks=()):
+    """The `Function` for a checked request.  `checks`: 'debug', 'nan'."""
     start = time.perf_counter()
-    selection, chosen = select(passes), find(backend)
+    selection = select(passes)
+    chosen = checking(backend, checks) if checks else find(backend)
     report = Report(request.name, chosen.name)
     collecting = gc.isenabled()
     gc.disable()  # a quarter of the time on large graphs, and nothing here makes garbage cycles
@@ -97,7 +102,7 @@ def compiled(request, passes="", backend="auto", profile=False):
     )
     made.recipe = {
         "make": remade,
-        "options": (request, passes, backend),
+        "options": (request, passes, backend, checks),
         "compile": _without_updates,
     }
     return made
@@ -105,13 +110,14 @@ def compiled(request, passes="", backend="auto", profile=False):
 
 def remade(options, name):
     """A function from its pickle: compiled anew."""
-    made = compiled(*options)
+    request, passes, backend, checks = options
+    made = compiled(request, passes, backend, checks=checks)
     made.name = name
     return made
 
 
 def _without_updates(recipe, name, swap):
-    request, passes, backend = recipe["options"]
+    request, passes, backend, checks = recipe["options"]
     bare = Program(
         request.inputs,
         request.leaves,
@@ -123,7 +129,7 @@ def _without_updates(recipe, name, swap):
         request.allow_downcast,
         name,
     )
-    made = compiled(bare, passes, backend)
+    made = compiled(bare, passes, backend, checks=checks)
     return made.copy(swap={s: swap[s.container] for s in made.get_shared() if s.container in swap})
 
 
