@@ -17,7 +17,8 @@ REGISTER = {
     "uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64",
     "float16": "half", "float32": "float", "float64": "double",
 }  # fmt: skip
-MEMORY = {**REGISTER, "bool": "i8"}
+MEMORY = {**REGISTER, "bool": "i8", "complex64": "{ float, float }",
+          "complex128": "{ double, double }"}
 SUFFIX = {"i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
           "half": "f16", "float": "f32", "double": "f64"}  # fmt: skip
 

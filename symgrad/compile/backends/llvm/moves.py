@@ -9,6 +9,7 @@ from symgrad.compile.backends.llvm.ir import constant as literal
 from symgrad.compile.backends.llvm.values import (
     Value,
     part,
+    repeated,
     squeezed,
     stretched,
     transposed,
@@ -219,6 +220,8 @@ class Moves:
             b = unsqueezed(b, (0,), 2)
             self.multiply(node, out, a, b, alpha, beta)
         elif name == "batched_dot":
+            a, b = (repeated(v) if i.type.shape[0] == 1 else v
+                    for v, i in zip((a, b), operands, strict=True))
             self.multiply(node, out, a, b, alpha, beta, batched=True)
         else:
             wide = out

@@ -161,6 +161,11 @@ def stretched(x, node, lengths):
     return Value(x.pointer, x.dtype, tuple(strides), lengths)
 
 
+def repeated(x):
+    """A stack of one, to be read as one of any length."""
+    return Value(x.pointer, x.dtype, ("0", *x.strides[1:]), x.lengths)
+
+
 def part(lengths, x, idx, scalars, refuse):
     """x[idx] of integers and slices; `scalars` gives the values of its ``"@"`` in turn;
     ``refuse(wrong, k, axis, n)`` ends the run if an integer is out of range."""
