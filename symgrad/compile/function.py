@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import time
 
-from symgrad.compile.backends import find
-from symgrad.compile.backends.compared import checking
+from symgrad.compile.backends import checking, find
 from symgrad.compile.callable import Function
 from symgrad.compile.passes import REWRITES, apply, select
 from symgrad.compile.plan import build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Protocol
 
 from symgrad.errors import UnknownName, near
@@ -36,3 +37,16 @@ def find(name):
     if name not in BACKENDS:
         raise UnknownName(f"no backend {name!r}: {near(name, ('auto', *BACKENDS))}")
     return import_module(BACKENDS[name])
+
+
+WATCHED = {"llvm": "symgrad.compile.backends.llvm.checked"}
+
+
+def checking(name, checks):
+    """The backend of a name as one whose programs check themselves (`compared.py`); for ``'auto'``
+    one that can watch each step, if it is there.  UnknownName as `find`."""
+    watched = name == "auto" and find_spec("llvmlite") is not None
+    backend = find("llvm" if watched else name)
+    watcher = import_module(WATCHED[backend.name]) if backend.name in WATCHED else None
+    compared = import_module("symgrad.compile.backends.compared")
+    return compared.Checking(backend, watcher, frozenset(checks))

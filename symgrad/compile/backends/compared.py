@@ -1,44 +1,33 @@
 """Programs that are checked while they run: ``mode="debug"`` and ``mode="nan"``.
 
-A backend that can watch its own steps has ``watched(plan, selection, checks)``.  For others the
-results of the whole program are compared with the interpreter's, within what rounding can do
-(`compare.py`).
+A backend that can watch its own steps has a module with ``watched(plan, selection, checks)``
+(`backends.WATCHED`).  For others the results of the whole program are compared with the
+interpreter's, within what rounding can do (`compare.py`).
 """
 
 from __future__ import annotations
-
-from importlib.util import find_spec
 
 import numpy as np
 
 from symgrad import origin
 from symgrad.compile import compare
-from symgrad.compile.backends import find
 from symgrad.errors import CheckError, NonFiniteError
 from symgrad.node import CONST
-
-
-def checking(name, checks):
-    """The backend of a name as one that checks; for ``'auto'`` the one that can watch each step,
-    if it is there."""
-    watched = name == "auto" and find_spec("llvmlite") is not None
-    return Checking(find("llvm" if watched else name), frozenset(checks))
 
 
 class Checking:
     """A backend whose programs check themselves; `checks` has 'debug', 'nan' or both."""
 
-    def __init__(self, backend, checks):
-        self.backend, self.checks = backend, checks
+    def __init__(self, backend, watcher, checks):
+        self.backend, self.watcher, self.checks = backend, watcher, checks
         self.name = f"{backend.name}, checked"
 
     def missing(self, plan):
         return self.backend.missing(plan)
 
     def compile(self, plan, selection=None):
-        own = getattr(self.backend, "watched", None)
-        if own is not None:
-            return own(plan, selection, self.checks)
+        if self.watcher is not None:
+            return self.watcher.watched(plan, selection, self.checks)
         return Compared(self.backend.compile(plan, selection), self.checks)
 
 
