@@ -1,5 +1,7 @@
 """Time symgrad: `python benchmarks/run.py numpy`, or several suites; see README.md here.
 
+`run.py peers` and `run.py readme` have options of their own (`run.py peers --help`).
+
 A missed bound is printed as MISSED and changes nothing else: the exit status is 1 only when a work
 could not run or gave wrong numbers.
 """
@@ -23,9 +25,18 @@ SUITES = {
     "compile": ("import, first result, time a node up to 50 k nodes", ("works.compile_time",)),
 }
 
+# Commands by name: each has a `main(arguments)` of its own.
+COMMANDS = {
+    "peers": ("the same works in NumPy, JAX, torch, PyTensor and autograd", "peers.compare"),
+    "readme": ("write the README's table from the peers' results", "peers.readme"),
+}
+
 
 def main(arguments=None) -> int:
-    """Run the suites asked for; returns the exit status."""
+    """Run the suites asked for, or a command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        return importlib.import_module(COMMANDS[arguments[0]][1]).main(arguments[1:])
     options = parser().parse_args(arguments)
     core = timing.one_core(options.core)
     use_this_checkout()
@@ -87,7 +98,9 @@ def known_suite(name: str) -> str:
 
 def parser() -> argparse.ArgumentParser:
     suites = "\n".join(f"  {name:10} {what}" for name, (what, _) in SUITES.items())
-    made = argparse.ArgumentParser(description="Time symgrad.", epilog=f"suites:\n{suites}",
+    commands = "\n".join(f"  {name:10} {what}" for name, (what, _) in COMMANDS.items())
+    made = argparse.ArgumentParser(description="Time symgrad.", epilog=f"suites:\n{suites}\n\n"
+                                   f"alone, with options of their own:\n{commands}",
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("suites", nargs="*", type=known_suite, metavar="SUITE",
                       help="which suites (all of them if none is named)")

@@ -1,0 +1,84 @@
+"""symgrad, as a user would write it: its own updates, no borrowing, all checks on."""
+import numpy as np
+
+import symgrad as sg
+import symgrad.tensor as T
+from peers import works
+from peers.works import L2, LAYERS_RATE, MLP_RATE
+
+
+def trainer(inputs, loss, params, rate, **more):
+    """The training function of a loss: plain gradient descent."""
+    rate = np.float32(rate)
+    slopes = sg.grad(loss, params)
+    updates = [(p, p - rate * g) for p, g in zip(params, slopes, strict=True)]
+    return sg.function(inputs, loss, updates=updates, **more)
+
+
+def shared(values):
+    return [sg.shared(value) for value in values]
+
+
+def negative_log_likelihood(p_y_given_x, y):
+    return -T.mean(T.log(p_y_given_x)[T.arange(y.shape[0]), y])
+
+
+def logistic(size, *start):
+    x, y = T.fmatrix("x"), T.lvector("y")
+    W, b = shared(start)
+    loss = negative_log_likelihood(T.nnet.softmax(T.dot(x, W) + b), y)
+    return trainer([x, y], loss, [W, b], works.rate(size))
+
+
+def example(size, *start):
+    x, y = T.fvector("x"), T.lscalar("y")
+    W, b = shared(start)
+    loss = -T.log(T.nnet.softmax(T.dot(x, W) + b))[0, y]
+    return trainer([x, y], loss, [W, b], works.rate(1))
+
+
+def epoch(size, *start):
+    step = example(1, *start)
+
+    def train(images, labels):
+        return sum(step(x, y) for x, y in zip(images, labels, strict=True)) / size
+
+    return train
+
+
+def mlp(size, *start):
+    x, y = T.fmatrix("x"), T.lvector("y")
+    params = W1, b1, W2, b2 = shared(start)
+    hidden = T.tanh(T.dot(x, W1) + b1)
+    loss = negative_log_likelihood(T.nnet.softmax(T.dot(hidden, W2) + b2), y)
+    loss = loss + np.float32(L2) * (T.sum(W1**2) + T.sum(W2**2))
+    return trainer([x, y], loss, params, MLP_RATE)
+
+
+def formula():
+    x, y = T.fvector("x"), T.fvector("y")
+    return x, y, T.tanh(x * y + 1) * T.exp(-x * x) + T.log1p(abs(y)) * T.nnet.sigmoid(x - y)
+
+
+def chain(size):
+    x, y, value = formula()
+    return sg.function([x, y], value)
+
+
+def chain_gradients(size):
+    x, y, value = formula()
+    total = T.sum(value)
+    return sg.function([x, y], [total, *sg.grad(total, [x, y])])
+
+
+def layers(size, *start):
+    x, target = T.fmatrix("x"), T.fmatrix("target")
+    params, h = shared(start), x
+    for W, b in zip(params[::2], params[1::2], strict=True):
+        h = T.tanh(T.dot(h, W) + b)
+    return trainer([x, target], T.mean((h - target) ** 2), params, LAYERS_RATE)
+
+
+def call(size):
+    x = T.dvector("x")
+    return sg.function([x], x + 1)
