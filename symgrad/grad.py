@@ -66,19 +66,13 @@ def grad(
     """
     many = isinstance(wrt, list | tuple)
     targets = list(wrt) if many else [wrt]
-    for w in targets:
-        if not isinstance(w, Node):
-            raise ArgumentError(
-                f"grad: wrt must be symbolic variables, not {type(w).__name__} {w!r:.40}"
-            )
-    for value, name, accepted in (
-        (disconnected_inputs, "disconnected_inputs", ("raise", "warn", "ignore")),
-        (return_disconnected, "return_disconnected", ("zero", "none", "disconnected")),
-    ):
-        if value.lower() not in accepted:
-            raise ArgumentError(f"grad: {name} must be one of {', '.join(accepted)}, not {value!r}")
-    outputs, cotangents = _starts(cost, known_grads)
+    _variables("grad: wrt", targets)
+    disconnected_inputs = _choice("grad", "disconnected_inputs", disconnected_inputs)
+    return_disconnected = _choice("grad", "return_disconnected", return_disconnected)
     constants = _listed(consider_constant)
+    _variables("grad: consider_constant", constants)
+    _variables("grad: the keys of known_grads", known_grads or ())
+    outputs, cotangents = _starts(cost, known_grads)
     outputs = stable_form(outputs, [*targets, *constants], passes)
     found = backward(outputs, cotangents, targets, constants, strong_zeros)
     result = []
@@ -105,6 +99,29 @@ def grad(
     return (
         type(wrt)(result) if many and type(wrt) in (list, tuple) else result if many else result[0]
     )
+
+
+_CHOICES = {
+    "disconnected_inputs": ("raise", "warn", "ignore"),
+    "disconnected_outputs": ("raise", "warn", "ignore"),
+    "return_disconnected": ("zero", "none", "disconnected"),
+}
+
+
+def _variables(name, nodes):
+    for n in nodes:
+        if not isinstance(n, Node):
+            raise ArgumentError(
+                f"{name} must be symbolic variables, not {type(n).__name__} {n!r:.40}"
+            )
+
+
+def _choice(function, name, value):
+    """One of the words that an argument takes, in lower case."""
+    if isinstance(value, str) and value.lower() in _CHOICES[name]:
+        return value.lower()
+    words = ", ".join(_CHOICES[name])
+    raise ArgumentError(f"{function}: {name} must be one of {words}, not {value!r}")
 
 
 def _listed(value):
@@ -185,6 +202,7 @@ def _disconnected(w, cost, action):
 
 def _paired(name, f, wrt, points):
     outputs, targets, given = _listed(f), _listed(wrt), _listed(points)
+    _variables(f"{name}: what is differentiated and wrt", [*outputs, *targets])
     if len(targets if name == "Rop" else outputs) != len(given):
         raise ArgumentError(
             f"{name}: got {len(given)} directions for "
@@ -213,6 +231,8 @@ def Rop(f, wrt, eval_points, disconnected_outputs="raise", return_disconnected="
 
     `f` and `wrt` may be variables or lists; the result is as `f`.
     """
+    disconnected_outputs = _choice("Rop", "disconnected_outputs", disconnected_outputs)
+    return_disconnected = _choice("Rop", "return_disconnected", return_disconnected)
     outputs, targets, points = _paired("Rop", f, wrt, eval_points)
     moved = forward(stable_form(outputs, targets), targets, points)
     for o, t in zip(outputs, moved, strict=True):
@@ -251,6 +271,8 @@ def jacobian(expression, wrt, consider_constant=None, disconnected_inputs="raise
     array([[2., 0.],
            [0., 4.]])
     """
+    disconnected_inputs = _choice("jacobian", "disconnected_inputs", disconnected_inputs)
+    _variables("jacobian: the expression and wrt", [expression, *_listed(wrt)])
     if expression.ndim == 0:
         return grad(expression, wrt, consider_constant, disconnected_inputs)
     if expression.ndim > 1:
@@ -282,6 +304,7 @@ def jacobian(expression, wrt, consider_constant=None, disconnected_inputs="raise
 def hessian(cost, wrt, consider_constant=None, disconnected_inputs="raise"):
     """The matrix of second derivatives of a scalar `cost` with respect to each vector in `wrt`."""
     targets = _listed(wrt)
+    _variables("hessian: the cost and wrt", [cost, *targets])
     for w in targets:
         if w.ndim != 1:
             raise ShapeError(

@@ -152,6 +152,8 @@ def _given(inputs_to_values, order, allow_input_downcast=None, **unknown):
     named = {n.name: n for n in order if n.name and not n.inputs}
     reached, values = set(order), {}
     for key, value in inputs_to_values.items():
+        if not isinstance(key, Node) and sum(n.name == key for n in order if not n.inputs) > 1:
+            raise ArgumentError(f"eval: several inputs are called {key!r}; use the variables")
         node = key if isinstance(key, Node) else named.get(key)
         if node is None:
             raise ArgumentError(f"eval: no input is called {key!r}: {near(key, named)}")

@@ -87,7 +87,7 @@ def crossentropy_categorical_1hot(coding_dist, true_one_of_n):
     return categorical_crossentropy(coding_dist, true_one_of_n)
 
 
-def crossentropy_softmax_1hot(x, y_idx, **kwargs):
+def crossentropy_softmax_1hot(x, y_idx):
     """The cross-entropy of the softmax of the logits x with the labels `y_idx`, and that softmax.
 
     >>> loss, p = crossentropy_softmax_1hot([[0.0, 1000.0]], [0])
@@ -102,24 +102,24 @@ def crossentropy_softmax_1hot(x, y_idx, **kwargs):
     return loss, nn.softmax(x)
 
 
-def crossentropy_softmax_1hot_with_bias(x, b, y_idx, **kwargs):
+def crossentropy_softmax_1hot_with_bias(x, b, y_idx):
     """`crossentropy_softmax_1hot` of x + b."""
     return crossentropy_softmax_1hot(add(x, b), y_idx)
 
 
-def crossentropy_softmax_argmax_1hot_with_bias(x, b, y_idx, **kwargs):
+def crossentropy_softmax_argmax_1hot_with_bias(x, b, y_idx):
     """The cross-entropy, the softmax and the likeliest label of each row of x + b."""
     loss, p = crossentropy_softmax_1hot_with_bias(x, b, y_idx)
     return loss, p, argmax(p, axis=-1)
 
 
-def crossentropy_softmax_max_and_argmax_1hot(x, y_idx, **kwargs):
+def crossentropy_softmax_max_and_argmax_1hot(x, y_idx):
     """The cross-entropy, the softmax, its largest value and its place, of each row of x."""
     loss, p = crossentropy_softmax_1hot(x, y_idx)
     return loss, p, max_(p, axis=-1), argmax(p, axis=-1)
 
 
-def crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y_idx, **kwargs):
+def crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y_idx):
     """`crossentropy_softmax_max_and_argmax_1hot` of x + b."""
     return crossentropy_softmax_max_and_argmax_1hot(add(x, b), y_idx)
 

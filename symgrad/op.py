@@ -130,8 +130,9 @@ class Op:
         attrs = tuple([given.get(p, d) for p, d in zip(self.params, self.defaults, strict=True)])
         if _any_pattern(args, given):
             return Pattern(self, tuple(args), attrs)
-        inputs = as_nodes(args)
+        inputs = _nodes(args)
         try:
+            inputs = as_nodes(args)
             if self.prepare:
                 inputs = self.prepare(inputs)
             if self.tidy:

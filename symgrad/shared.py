@@ -124,7 +124,7 @@ def shared(
     borrow=False,
     broadcastable=None,
     shape=None,
-    **_,
+    target=None,
 ):
     """A shared variable holding `value` (copied unless ``borrow=True``).
 

@@ -116,7 +116,7 @@ def named_dtype(dtype):
             return config.floatX
     try:
         name = np.dtype(dtype).name
-    except TypeError:
+    except (TypeError, ValueError):
         raise DtypeError(f"unknown dtype {dtype!r}: {near(dtype, DTYPES)}") from None
     if name not in SHORT:
         raise DtypeError(f"dtype {name} is not supported; supported: {', '.join(DTYPES)}")
@@ -212,7 +212,12 @@ def autocast(value, weak_for=None):
         return np.asarray(single if float(single) == value or value != value else value)
     if type(value) is complex and weak_for and is_complex(weak_for):
         return np.asarray(value, weak_for)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(
+            f"cannot make a tensor of {value!r:.60}: its rows differ in length"
+        ) from None
     if array.dtype.name not in SHORT:
         if array.dtype.kind in "OUSVMm":
             raise DtypeError(
@@ -255,6 +260,13 @@ def broadcast(shapes):
                 length = join_lengths(s[at], length) if length != 1 else s[at]
         out.append(length)
     return tuple(out)
+
+
+def plain_int(value, what):
+    """An int or a NumPy integer as an int; DtypeError for anything else, such as a variable."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    raise DtypeError(f"{what} must be an integer known when the graph is built, not {value!r:.60}")
 
 
 def plain_axis(axis, ndim, what="axis"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import symgrad as sg
 import symgrad.tensor as T
 from symgrad.config import options
 from symgrad.derive import backward, forward, jvp, vjp
@@ -215,3 +216,28 @@ def test_deep_graphs_are_differentiated_without_recursion():
     (g,) = slopes(node, [x])
     assert evaluate(g) == pytest.approx(1.0001**20_000)
     assert forward([node], [x], [ONE])[0].height >= 20_000
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (lambda x, z: sg.grad(z, x, disconnected_inputs="rais"), "grad: disconnected_inputs must be"),
+    (lambda x, z: sg.grad(z, x, disconnected_inputs=None), "grad: disconnected_inputs must be"),
+    (lambda x, z: sg.Rop(z, x, x, disconnected_outputs="no"), "Rop: disconnected_outputs must be"),
+    (lambda x, z: sg.Rop(z, x, x, return_disconnected="nil"), "Rop: return_disconnected must be"),
+    (lambda x, z: sg.jacobian(z, x, None, "rais"), "jacobian: disconnected_inputs must be"),
+    (lambda x, z: sg.jacobian(3.0, x), "jacobian: .* must be symbolic variables, not float"),
+    (lambda x, z: sg.hessian(z, [x, "x"]), "hessian: .* must be symbolic variables, not str"),
+    (lambda x, z: sg.Rop(z, 3, x), "Rop: .* must be symbolic variables, not int"),
+    (lambda x, z: sg.grad(z, x, consider_constant=[2]), "grad: consider_constant must be symbolic"),
+    (lambda x, z: sg.grad(None, x, known_grads={"z": 1}), "grad: the keys of known_grads must be"),
+])
+def test_wrong_words_and_values_are_refused(wrong, words):
+    x = T.dvector("x")
+    with pytest.raises(TypeError, match=words):
+        wrong(x, (x ** 2).sum())
+
+
+def test_words_in_capitals_mean_the_same():
+    x, y = T.dscalar("x"), T.dscalar("y")
+    with pytest.raises(ValueError, match="does not depend on y"):
+        sg.grad(x ** 2, y, disconnected_inputs="RAISE")
+    assert sg.grad(x ** 2, y, disconnected_inputs="Ignore", return_disconnected="None") is None

@@ -159,3 +159,11 @@ def test_a_large_graph_takes_linear_time():
     for _ in range(20_000):
         y = y * x
     assert metrics(y).depth == 20_000
+
+
+def test_a_report_says_how_much_memory_the_buffers_take():
+    x, y = T.tensor("float32", (100, 50)), T.fmatrix()
+    known = sg.function([x], T.exp(T.tanh(x)).sum(), backend="numpy")
+    assert "1 buffers of 20,000 bytes together" in str(known.report)
+    told = sg.function([y], T.exp(T.tanh(y)).sum(), backend="numpy")
+    assert "1 buffers\n" in str(told.report)  # it depends on the call

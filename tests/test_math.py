@@ -254,3 +254,13 @@ def test_strong_mul_in_each_mode():
     assert value(TABLE["strong_mul"], [0.0, 2.0], [np.nan, 3.0]).tolist() == [0.0, 6.0]
     got = slopes(TABLE["strong_mul"], [0.0, 2.0], [np.inf, 3.0])
     assert got[1].tolist() == [0.0, 2.0] and got[0][1] == 3.0
+
+
+def test_names_that_numpy_and_theano_have():
+    x = T.dvector("x")
+    assert T.iround(x).dtype == "int64" and T.iround(T.fvector()).dtype == "int64"
+    assert evaluate(T.iround([0.5, 1.5, -1.6])).tolist() == [0, 2, -2]
+    assert evaluate(T.iround([0.5], mode="half_away_from_zero")).tolist() == [1]
+    assert T.degrees is T.rad2deg and T.radians is T.deg2rad
+    assert evaluate(T.rint([0.5, 1.6])).tolist() == [0, 2]
+    assert evaluate(T.fix([-1.6, 1.6])).tolist() == [-1, 1]

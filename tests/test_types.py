@@ -14,6 +14,7 @@ from symgrad import op
 from symgrad.config import options
 from symgrad.errors import DtypeError, ShapeError
 from symgrad.ops import OPS
+from symgrad.shared import shared
 from symgrad.types import (
     DTYPES,
     Dim,
@@ -215,3 +216,46 @@ def test_types_made_by_many_threads_are_one():
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: [Type("int8", s) for s in shapes], range(8)))
     assert all(a is b for row in found for a, b in zip(row, found[0], strict=True))
+
+
+def test_what_is_no_array_is_refused_by_name():
+    x = T.matrix("x")
+    with pytest.raises(ShapeError, match=r"^exp: cannot make a tensor of .*: its rows differ"):
+        T.exp([[1, 2], [3]])
+    with pytest.raises(DtypeError, match="^cast: unknown dtype x"):
+        T.cast(x, x)
+    with pytest.raises(DtypeError, match="^full: unknown dtype"):
+        T.full((2,), 1, np.zeros(3))
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (lambda x: T.diag(x, "1"), "^diag: k must be an integer known"),
+    (lambda x: T.trace(x, 0.5), "^trace: offset must be an integer"),
+    (lambda x: T.diagonal(x, T.lscalar("k")), "^diagonal: offset must be an integer .*, not k"),
+    (lambda x: T.shape_padleft(x, 1.0), "^shape_padleft: n_ones must be an integer"),
+    (lambda x: T.shape_padright(x, None), "^shape_padright: n_ones must be an integer"),
+    (lambda x: T.patternbroadcast(x, 3), "^patternbroadcast: the pattern must be a list"),
+    (lambda x: T.grad_clip(x, "1", 2), "^grad_clip: lower_bound must be a number, not '1'"),
+    (lambda x: T.grad_scale(x, 1j), "^grad_scale: multiplier must be a number"),
+    (lambda x: T.transpose(x, 0.5), "^transpose: axes must be a list"),
+    (lambda x: T.norm(x, "fro"), "^norm: ord must be a number"),
+    (lambda x: T.ones_like(x, dtpye="int8"), "dtpye"),
+    (lambda x: T.nnet.crossentropy_softmax_1hot(x, [0], axes=1), "axes"),
+    (lambda x: shared(np.zeros(2), nmae="w"), "nmae"),
+])
+def test_wrong_arguments_are_named(wrong, words):
+    with pytest.raises(TypeError, match=f"(?s){words}"):
+        wrong(T.matrix("x"))
+
+
+def test_ranges_are_finite():
+    for bad in (np.nan, np.inf):
+        with pytest.raises(TypeError, match="arange: its ends and its step must be finite"):
+            T.arange(bad)
+    assert T.norm(T.fvector(), np.float32(2)).ndim == T.norm(T.fvector(), np.int64(1)).ndim == 0
+
+
+def test_a_name_of_two_inputs_is_no_key():
+    x, y = T.dscalar("x"), T.dscalar("x")
+    with pytest.raises(TypeError, match="eval: several inputs are called 'x'"):
+        (x + y).eval({"x": 1.0})

@@ -89,12 +89,12 @@ class Memory:
                     yield leaf, other
 
     def bytes(self, lengths):
-        """Predicted bytes of all slots, given ``{Dim: length}``."""
+        """Bytes of all slots, given ``{Dim: length}``; KeyError for a length that is not there."""
         total = 0
         for slot in self.slots:
             size = BYTES[slot.dtype]
             for d in slot.shape:
-                size *= d if isinstance(d, int) else lengths.get(d, 0)
+                size *= d if isinstance(d, int) else lengths[d]
             total += size
         return total
 

@@ -37,6 +37,15 @@ class Report:
         """Depth, width and longest path of the rewritten graph (`symgrad.graph.Metrics`)."""
         return metrics(list(self.plan.roots))
 
+    def _bytes(self):
+        """How much memory the buffers take, if it does not depend on the call."""
+        if not self.memory or not self.memory.slots:
+            return ""
+        try:
+            return f" of {self.memory.bytes({}):,} bytes together"
+        except KeyError:  # a length that a call decides
+            return ""
+
     def __str__(self):
         lines = [
             f"{self.name or 'function'}: compiled for {self.backend} in {self.total * 1e3:.1f} ms"
@@ -52,7 +61,7 @@ class Report:
             buffers = len(self.memory.slots) if self.memory else 0
             lines.append(
                 f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
-                f"{len(self.plan.nodes)} nodes, {buffers} buffers"
+                f"{len(self.plan.nodes)} nodes, {buffers} buffers{self._bytes()}"
             )
             found = self.measures
             path = shorten(" ".join([n.op.name for n in found.path]), 76, placeholder=" …")

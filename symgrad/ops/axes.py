@@ -15,7 +15,7 @@ from symgrad.ops.shape import (
     unbroadcast,
     unsqueeze,
 )
-from symgrad.types import broadcast, plain_axes, plain_axis
+from symgrad.types import broadcast, plain_axes, plain_axis, plain_int
 
 
 def dimshuffle(x, *pattern):
@@ -104,13 +104,13 @@ def expand_dims(x, axis):
 
 def shape_padleft(x, n_ones=1):
     """x with `n_ones` new axes of length one in front (Theano)."""
-    return unsqueeze.of(x, axes=tuple(range(n_ones)))
+    return unsqueeze.of(x, axes=tuple(range(plain_int(n_ones, "n_ones"))))
 
 
 def shape_padright(x, n_ones=1):
     """x with `n_ones` new axes of length one at the end (Theano)."""
-    x = as_node(x)
-    return unsqueeze.of(x, axes=tuple(range(x.type.ndim, x.type.ndim + n_ones)))
+    x, n = as_node(x), plain_int(n_ones, "n_ones")
+    return unsqueeze.of(x, axes=tuple(range(x.type.ndim, x.type.ndim + n)))
 
 
 def shape_padaxis(x, axis):
@@ -159,6 +159,8 @@ def patternbroadcast(x, broadcastable):
     It is `addbroadcast` and `unbroadcast` at once.
     """
     x = as_node(x)
+    if not isinstance(broadcastable, list | tuple):
+        raise ArgumentError(f"the pattern must be a list of bools, not {broadcastable!r:.60}")
     if len(broadcastable) != x.type.ndim:
         raise ShapeError(f"{x.type!r} has {x.type.ndim} dimensions, "
                          f"the pattern has {len(broadcastable)}")

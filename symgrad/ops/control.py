@@ -32,6 +32,8 @@ derivative shall be another one than that of the expression:
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from symgrad.errors import ArgumentError, DtypeError, NoDerivative, ShapeError
@@ -97,8 +99,14 @@ undefined_grad.vjp(_undefined)
 undefined_grad.jvp(_undefined)
 
 
+def _number(value, what):
+    if isinstance(value, Real):
+        return float(value)
+    raise ArgumentError(f"{what} must be a number, not {value!r:.60}")
+
+
 def _bounds(types, lower_bound, upper_bound):
-    low, high = float(lower_bound), float(upper_bound)
+    low, high = _number(lower_bound, "lower_bound"), _number(upper_bound, "upper_bound")
     if not low <= high:
         raise ArgumentError(f"the lower bound {low} must not exceed the upper bound {high}")
     return low, high
@@ -126,7 +134,7 @@ def _(tangents, out, x, lower_bound, upper_bound):
 
 
 @elementwise(scalar=identity, slopes=lambda x, out, multiplier: (multiplier,),
-             tidy=lambda types, multiplier: (float(multiplier),),
+             tidy=lambda types, multiplier: (_number(multiplier, "multiplier"),),
              samples=lambda rng: [((rng.normal(size=(3, 4)),), {"multiplier": 1.0})])
 def grad_scale(x, *, multiplier):
     """x, but its derivative is multiplied by a number: -1 turns the direction of learning round.

@@ -211,7 +211,8 @@ def switch(condition, x, y):
 def relu(x):
     """x where it is positive, else 0, or alpha x if `alpha` (a number or a tensor) is given.
 
-    The slope at 0 is 0 (or alpha).  NaN stays NaN.
+    The slope at 0 is 0 (or alpha), as in most libraries; Theano's is the mean of both sides, 0.5.
+    NaN stays NaN.
 
     >>> relu([-2.0, 3.0]).eval(), relu([-2.0, 3.0], alpha=0.5).eval()
     (array([0., 3.], dtype=float32), array([-1.,  3.], dtype=float32))

@@ -18,7 +18,7 @@ from symgrad.families import (
     real_floating,
 )
 from symgrad.node import CONST, TABLE, as_node, constant
-from symgrad.op import as_nodes
+from symgrad.op import as_nodes, cast_node
 from symgrad.ops.logic import eq, shifting, where
 from symgrad.types import is_complex, is_discrete, kind_of, promote, real_of
 
@@ -272,6 +272,15 @@ def round_half_away_from_zero(x):
     return np.where(np.abs(x - whole) >= 0.5, whole + np.sign(x), whole)
 
 
+def iround(x, mode=None):
+    """x rounded as `round` does, as int64 (Theano).
+
+    >>> iround([0.6, -1.4]).eval()
+    array([ 1, -1])
+    """
+    return cast_node(round_(x, mode), "int64")
+
+
 # -- powers and roots
 
 
@@ -385,3 +394,6 @@ def sigmoid(x):
 def softplus(x):
     """log(1 + exp(x)), a smooth `relu`, accurate for large x of either sign."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+FUNCTIONS = (iround,)

@@ -14,7 +14,7 @@ from symgrad.ops.reduce import sum_
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import reshape, transpose, unsqueeze
 from symgrad.ops.source import arange
-from symgrad.types import plain_axis
+from symgrad.types import plain_axis, plain_int
 
 
 def nonzero_values(a):
@@ -127,7 +127,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     >>> diagonal([[1, 2], [3, 4], [5, 6]], offset=-1).eval()
     array([3, 6])
     """
-    a = as_node(a)
+    a, offset = as_node(a), plain_int(offset, "offset")
     ndim = a.type.ndim
     if ndim < 2:
         raise ShapeError(f"diagonal: takes two dimensions or more, not {a.type!r}")
@@ -166,7 +166,7 @@ def diag(v, k=0):
            [0, 0, 2],
            [0, 0, 0]])
     """
-    v = as_node(v)
+    v, k = as_node(v), plain_int(k, "k")
     if v.type.ndim == 2:
         return diagonal(v, k)
     if v.type.ndim != 1:

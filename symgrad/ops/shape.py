@@ -220,6 +220,8 @@ def _order(types, axes):
     ndim = types[0].ndim
     if axes is None:
         return (tuple(range(ndim))[::-1],)
+    if not isinstance(axes, list | tuple | np.ndarray):
+        raise ArgumentError(f"axes must be a list of integers, not {axes!r:.60}")
     order = tuple([plain_axis(a, ndim) for a in axes])
     if len(order) != ndim or len(set(order)) != ndim:
         raise ShapeError(f"axes {tuple(axes)} are no order of the {ndim} axes of {types[0]!r}")

@@ -148,6 +148,8 @@ def _range_type(inputs, dtype):
     n = None
     if all(isinstance(p, int) for p in parts):
         n = len(range(*parts))
+    elif not all(math.isfinite(p) for p in parts if isinstance(p, float)):
+        raise ArgumentError(f"its ends and its step must be finite, not {parts}")
     elif all(isinstance(p, int | float) for p in parts):
         n = max(0, math.ceil((stop - start) / step))
     elif start == 0 and step == 1:

@@ -6,6 +6,8 @@ them.  float16 is computed in float32.
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from symgrad.errors import ArgumentError
@@ -203,7 +205,7 @@ def norm(x, ord=2, axis=None, keepdims=False):
     (euclidean:f64[], array([5., 1.], dtype=float32))
     """
     x = as_node(x)
-    if not isinstance(ord, int | float):
+    if not isinstance(ord, Real):
         raise ArgumentError(f"ord must be a number, not {ord!r}")
     if ord == 2:
         y = euclidean.of(x, axis=axis)
