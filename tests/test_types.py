@@ -239,6 +239,8 @@ def test_what_is_no_array_is_refused_by_name():
     (lambda x: T.grad_scale(x, 1j), "^grad_scale: multiplier must be a number"),
     (lambda x: T.transpose(x, 0.5), "^transpose: axes must be a list"),
     (lambda x: T.norm(x, "fro"), "^norm: ord must be a number"),
+    (lambda x: T.var(x, ddof=[]), "^var: ddof must be a number"),
+    (lambda x: T.std(x, 0, "x"), "^std: ddof must be a number"),
     (lambda x: T.ones_like(x, dtpye="int8"), "dtpye"),
     (lambda x: T.nnet.crossentropy_softmax_1hot(x, [0], axes=1), "axes"),
     (lambda x: shared(np.zeros(2), nmae="w"), "nmae"),

@@ -110,11 +110,20 @@ def _(g, out, x, axis, ddof):
     return [unsqueeze.of(scale, axes=axis) * deviation(y, axis)]
 
 
-@var.public
-def _(x, axis=None, ddof=0, keepdims=False, corrected=False, dtype=None, out=None):
-    no_out(out)
-    x, wanted = outer(x, axis, dtype, None)
-    return cast_node(kept(var.of(x, axis=axis, ddof=ddof), x, axis, keepdims), real_of(wanted))
+def _measure(op):
+    """The signature of `var` and `std`."""
+
+    def public(x, axis=None, ddof=0, keepdims=False, corrected=False, dtype=None, out=None):
+        no_out(out)
+        if not isinstance(ddof, Real):
+            raise ArgumentError(f"ddof must be a number, not {ddof!r:.60}")
+        x, wanted = outer(x, axis, dtype, None)
+        return cast_node(kept(op.of(x, axis=axis, ddof=ddof), x, axis, keepdims), real_of(wanted))
+
+    return public
+
+
+var.public(_measure(var))
 
 
 @composite(dtype=averaging, infer=_real_type, tidy=axis_attr)
@@ -137,11 +146,7 @@ def _(g, out, x, axis, ddof):
     return [unsqueeze.of(scale, axes=axis) * deviation(y, axis)]
 
 
-@std.public
-def _(x, axis=None, ddof=0, keepdims=False, corrected=False, dtype=None, out=None):
-    no_out(out)
-    x, wanted = outer(x, axis, dtype, None)
-    return cast_node(kept(std.of(x, axis=axis, ddof=ddof), x, axis, keepdims), real_of(wanted))
+std.public(_measure(std))
 
 
 # -- log of a sum of exponentials
