@@ -58,9 +58,51 @@ class Function:
         self._lock = threading.Lock() if self._updated else None
         self._slow = None  # the general program, compiled when a call first needs it
         self.profile = SimpleNamespace(calls=0, seconds=0.0) if profile else None
-        self.__call__ = self._entry()
+        self._flags = np.zeros(2, np.int64)  # whether native code, and Python code, is in a call
+        self.__call__ = self._first()
 
     # -- calling
+
+    def _first(self):
+        """What the first calls run: `_entry`.  From the second on it is the native entry, where
+        the backend has one; a function that is called once is not kept waiting for it."""
+        self._python, self._native, called = self._entry(), None, []
+        if not hasattr(self.code, "enter") or self.profile is not None:
+            return self._python
+
+        def first(*args, **named):
+            if called:
+                self._enter()
+                return self.__call__(*args, **named)
+            called.append(True)
+            return python(*args, **named)
+
+        python = self._python
+        return first
+
+    def _enter(self):
+        """The native entry (backends/llvm/entry.py), made when it is first asked for; None where
+        there is none."""
+        if self._native is None and hasattr(self.code, "enter") and self.profile is None:
+            native = self.code.enter(self.program, self._shared, self._python, self._flags)
+            self.__call__ = self._python if native is None else native.call
+            self._native = native
+        return self._native
+
+    def _turns(self):
+        """What the Python code calls before and after a call that updates: one at a time, and none
+        of native code meanwhile."""
+        lock, flags = self._lock, self._flags
+
+        def acquire():
+            lock.acquire()
+            flags[1] = 1
+
+        def release():
+            flags[1] = 0
+            lock.release()
+
+        return (acquire, release) if hasattr(self.code, "enter") else (lock.acquire, lock.release)
 
     def _entry(self):
         """The function that a call runs, written for these inputs and variables: it checks the
@@ -106,8 +148,8 @@ class Function:
             before = ["try: context = take()", "except IndexError: context = quiet()"]
             body, after = ["run = context.run", *body], "leave(context)"
         else:
-            env |= {"acquire": self._lock.acquire, "release": self._lock.release,
-                    "run": _quiet().run}
+            env |= {"run": _quiet().run}
+            env["acquire"], env["release"] = self._turns()
             before, after = ["acquire()"], "release()"
         if self.profile is not None:
             env |= {"clock": time.perf_counter, "profile": self.profile}
@@ -319,7 +361,7 @@ class Function:
         new._shared = [swap[c].container if c in swap else c for c in self._shared]
         new._updated = [swap[c].container if c in swap else c for c in self._updated]
         new.name = name or self.name
-        new.__call__ = new._entry()
+        new.__call__ = new._first()
         return new
 
     def __reduce__(self):

@@ -222,11 +222,10 @@ class Driver(Moves):
         where Python made it."""
         self.returned, taken = [], set()
         number = {n: k for k, (n, _, _) in enumerate(self.results) if n is not None}
-        updates = {value: leaf for leaf, value in self.plan.updates}
+        leaves = [None] * len(self.plan.outputs) + [leaf for leaf, _ in self.plan.updates]
         for k, root in enumerate(self.plan.roots):
             home = self.arena.homes.get(root)
-            update = k >= len(self.plan.outputs)
-            if home is not None and home.kind == "leaf" and update and home.what is updates[root]:
+            if home is not None and home.kind == "leaf" and home.what is leaves[k]:
                 self.returned.append(home.what)
                 continue
             if home is not None and home.kind in ("fresh", "made") and root not in taken:

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from symgrad.compile.backends import numpy as printed
-from symgrad.compile.backends.llvm import blas, engine
+from symgrad.compile.backends.llvm import blas, engine, entry
 from symgrad.compile.backends.llvm.arena import LINE
 from symgrad.compile.backends.llvm.calls import array_at, run_nodes
 from symgrad.compile.backends.llvm.driver import STATE, WORD, Driver
@@ -63,6 +63,12 @@ class Program:
 
     def node_at(self, line):
         return None
+
+    def enter(self, request, containers, python, flags):
+        """The `entry.Entry` of a function, or None where there can be none."""
+        if not entry.able(self):
+            return None
+        return entry.Entry(State(self), request, containers, python, flags)
 
     def run(self, *arrays):
         """One array for each input and shared variable of the plan: (outputs, values of the
