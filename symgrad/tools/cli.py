@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from symgrad.errors import SymgradError
-from symgrad.tools import train
+from symgrad.tools import cached, train
 
 # Modules with register(commands), which sets `run` to a function of the options.
-COMMANDS = (train,)
+COMMANDS = (train, cached)
 
 
 def main(arguments=None):

@@ -49,10 +49,7 @@ class Object:
 
     def __init__(self, image):
         self.image, self.pieces, self.symbols, self.fixes = image, {}, [], []
-        try:
-            self.read()
-        except (struct.error, IndexError, ValueError) as error:
-            raise Unknown(f"a damaged object: {error}") from None
+        self.read()
 
     def read(self):
         image = self.image
@@ -104,6 +101,12 @@ class Image:
     """
 
     def __init__(self, images):
+        try:
+            self.load(images)
+        except (struct.error, IndexError, OverflowError, ValueError, OSError) as error:
+            raise Unknown(f"a damaged object: {error}") from None
+
+    def load(self, images):
         self.objects = [Object(image) for image in images]
         self.place()
         outer = self.collect()
