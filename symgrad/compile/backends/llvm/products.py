@@ -18,7 +18,9 @@ COMPLEX = {"complex64": ("c32", "float", "cgemm"), "complex128": ("c64", "double
 REAL = {"float32": "sgemm", "float64": "dgemm"}
 MATRIX = ("c", "a", "b")
 LONGEST = 2**31 - 1  # what BLAS's integers hold
-MANY = 2**26  # multiplications: with more of them, BLAS's copies of both matrices pay
+# Where our tiles beat BLAS (measured with OpenBLAS, which is best at what is nearly square): few
+# columns, but long sums; no more than so many rows or terms, but much work.
+LONG, THIN, SMALL, FEW = 128, 32, 2**18, 3
 
 
 def suffix(dtype):
@@ -138,8 +140,6 @@ def _choose(w, dtype, library):
         words = [f"{kind} {x[word]}" for kind, word in zip(kinds, words, strict=True)]
         w.do(f"call void {name}({', '.join([*words, f'{t} %alpha', f'{t} %beta'])})")
 
-    with way(both(test("eq i64 %k, 1"), lines_c, lines_b)):
-        call(lines.outer(m, dtype), "c", "c0", "a", "a0", "b", "m", "n")
     solid = both(test(f"eq i64 {x['m']}, 1"), test(f"eq i64 {x['a1']}, 1"))
     with way(both(solid, test(f"eq i64 {x['b0']}, 1"))):
         call(lines.dots(m, dtype), "c", "c1", "a", "b", "b1", "n", "k")
@@ -147,7 +147,15 @@ def _choose(w, dtype, library):
         with way(both(solid, few, lines_c, lines_b)):
             call(lines.narrow(m, dtype), "c", "a", "b", "b0", "n", "k")
     size = w.op("mul", "i64", w.op("mul", "i64", x["m"], x["n"]), "%k")
-    own = both(test(f"sle i64 {size}, {MANY}"), lines_b, lines_c, test(f"ne i64 {x['m']}, 1"))
+    skinny = both(either(test(f"sle i64 {x['m']}, {THIN}"), test(f"sle i64 %k, {THIN}")),
+                  either(test(f"sgt i64 {size}, {SMALL}"), w.op("xor", "i1", lines_b, "true")))
+    slim = few
+    if s.size == 8:  # BLAS is slower here in double precision, but not with little to do
+        slim = both(test(f"sle i64 {x['n']}, {3 * s.lanes}"), test(f"sgt i64 {size}, {4 * SMALL}"))
+        slim = either(few, slim)
+    slim = both(slim, lines_b, test(f"sgt i64 %k, {LONG}"))
+    own = either(slim, both(skinny, w.op("xor", "i1", both(few, lines_b), "true")))
+    own = both(own, lines_c, test(f"sgt i64 {x['m']}, {FEW}"), test("ne i64 %k, 1"))
     ask, done, tiles_ = w.label("ask"), w.label("done"), w.label("tiles")
     w.branch(own, tiles_, ask)
     w.block(ask)

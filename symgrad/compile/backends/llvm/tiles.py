@@ -14,6 +14,7 @@ from symgrad.compile.backends.llvm.ir import MEMORY, SUFFIX, constant, count, wi
 from symgrad.types import BYTES
 
 STACK = 24_576  # bytes of a piece of b: half of a first-level cache
+COLUMNS = 128  # steps of k at a time, where those of a lie in different lines
 TALL = 64  # rows of a piece of c that is put together on the stack
 
 
@@ -167,16 +168,20 @@ def blocked(module, dtype):
         f"i64 %b0, i64 %b1, i64 %m, i64 %n, i64 %k, {t} %alpha, {t} %beta)")
     space = w.let(f"alloca [{STACK} x i8], align 64")
     piece = w.let(f"alloca [{TALL * s.lanes * s.vectors} x {t}], align 64")
-    few = w.let(f"icmp sle i64 %n, {s.lanes}")
+    # A row of a narrow tile costs 9 reads for 8 products; a broad tile may have idle vectors.
+    slims, broads = [w.let(f"udiv i64 {w.let(f'add i64 %n, {x - 1}')}, {x}")
+                     for x in (s.lanes, s.lanes * s.vectors)]
+    few = w.let(f"icmp ult i64 {w.let(f'mul i64 {slims}, 3')}, {w.let(f'mul i64 {broads}, 8')}")
     width = w.select(few, "i64", str(s.lanes), str(s.lanes * s.vectors))
     work = w.select(few, "ptr", slim, broad)
     gaps_b, gaps_c = w.let("icmp ne i64 %b1, 1"), w.let("icmp ne i64 %c1, 1")
-    # A packed piece must fit its place; a narrow b that needs no packing is read in one go.
+    # A packed piece must fit its place.  A narrow b that needs no packing is read in one go, but
+    # where a lies by columns: one line of each is in use, and they had better stay in the cache.
     packs = gaps_b if s.maskable else w.op("or", "i1", gaps_b, few)
-    # An empty k is one step of depth 0: c is scaled all the same.
     module.declare("declare i64 @llvm.smax.i64(i64, i64)")
-    steps = w.let("call i64 @llvm.smax.i64(i64 %k, i64 1)")
-    room = w.select(packs, "i64", str(STACK // s.size // s.lanes), steps)
+    steps = w.let("call i64 @llvm.smax.i64(i64 %k, i64 1)")  # an empty k: c is scaled all the same
+    free = w.select(w.let("icmp eq i64 %a1, 1"), "i64", steps, str(COLUMNS))
+    room = w.select(packs, "i64", str(STACK // s.size // s.lanes), free)
     deep = w.select(few, "i64", room, str(STACK // s.size // s.lanes // s.vectors))
     with w.loop(steps, step=deep) as z:
         depth = least(w, w.let(f"sub i64 %k, {z.index}"), deep)
