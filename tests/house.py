@@ -29,8 +29,8 @@ ROOMS = {
     "lowering": "compile.kernel compile.spell compile.fuse compile.lower compile.nest "
     "compile.loops compile.plan compile.memory compile.cache compile.compare",
     "backends": "compile.backends.*",
-    "front": "compile.passes compile.report compile.program compile.callable compile.function grad "
-    "tensor updates.* datasets",
+    "front": "compile.passes compile.need compile.report compile.program compile.entered "
+    "compile.over compile.callable compile.function grad tensor updates.* datasets",
     "tools": "tools.*",
     "door": "__init__ __main__",
 }

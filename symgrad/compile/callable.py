@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from symgrad import origin
+from symgrad.compile.need import Native
 from symgrad.compile.plan import Unexpected
 from symgrad.errors import ArgumentError, DtypeError, IndexingError, ShapeError, SymgradError, near
 from symgrad.filters import accept
@@ -32,7 +33,7 @@ def _quiet():
     return context
 
 
-class Function:
+class Function(Native):
     """A compiled graph.  Call it with arrays by position or keyword.
 
     ``f.source`` is the generated program, ``f.report`` what the compiler did, ``f.graph`` the
@@ -204,13 +205,8 @@ class Function:
         other error, raise it with the op and the user's lines."""
         code = self.code
         if isinstance(error, Unexpected):
+            code, containers = self._unhurried()
             plan = code.plan
-            known = {plan.pool.source[s].container: k for k, s in enumerate(plan.shared)}
-            if self._slow is None:
-                self._slow = self._general()
-            code, plan = self._slow, self._slow.plan
-            containers = [plan.pool.source[s].container for s in plan.shared]
-            containers = [self._shared[known[c]] if c in known else c for c in containers]
             mine = [c.cell[0] for c in containers]
             in_place = [plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
             mine = self._ready(mine, in_place, containers, [])
@@ -222,6 +218,16 @@ class Function:
             except Exception as again:  # noqa: BLE001
                 error = again
         raise self._explained(error, code) from None
+
+    def _unhurried(self):
+        """The general program, and the containers of the variables it reads."""
+        plan = self.code.plan
+        known = {plan.pool.source[s].container: k for k, s in enumerate(plan.shared)}
+        if self._slow is None:
+            self._slow = self._general()
+        plan = self._slow.plan
+        containers = [plan.pool.source[s].container for s in plan.shared]
+        return self._slow, [self._shared[known[c]] if c in known else c for c in containers]
 
     def _explained(self, error, code):
         """The error with the op and the user's lines, found by the line of the program that raised

@@ -91,7 +91,7 @@ def compiled(request, passes="", backend="auto", profile=False, checks=()):
         if collecting:
             gc.enable()
     report.total = time.perf_counter() - start
-    report.plan, report.memory = code.plan, getattr(code, "memory", None)
+    report.plan, report.memory, report.code = code.plan, getattr(code, "memory", None), code
     made = Function(
         request,
         code,

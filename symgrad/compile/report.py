@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from textwrap import shorten
 
+from symgrad.compile.backends import part
 from symgrad.compile.passes import Row
 from symgrad.graph import metrics
 
@@ -23,6 +24,7 @@ class Report:
     total: float = 0.0
     plan: object = None
     memory: object = None
+    code: object = None
 
     def timed(self, name, start):
         self.rows.append(Row(name, time.perf_counter() - start))
@@ -36,6 +38,12 @@ class Report:
     def measures(self):
         """Depth, width and longest path of the rewritten graph (`symgrad.graph.Metrics`)."""
         return metrics(list(self.plan.roots))
+
+    @property
+    def account(self):
+        """What the steps do in machine code (`backends/llvm/account.py`); None without any."""
+        module = part(getattr(self.code, "backend", None), "account")
+        return module and module.account(self.code)
 
     def _bytes(self):
         """How much memory the buffers take, if it does not depend on the call."""
@@ -58,7 +66,8 @@ class Report:
             lines.append(f"  {r.name:14} {r.seconds * 1e3:7.2f} {nodes:>12}  {fired}{refused}")
         if self.plan is not None:
             kernels = sum(s.kind == "kernel" for s in self.plan.steps)
-            buffers = len(self.memory.slots) if self.memory else 0
+            memory = self.memory or getattr(self.code, "arena", None)
+            buffers = len(memory.slots) if memory else 0
             lines.append(
                 f"  {len(self.plan.steps)} steps, {kernels} of them fused kernels, "
                 f"{len(self.plan.nodes)} nodes, {buffers} buffers{self._bytes()}"
@@ -67,4 +76,6 @@ class Report:
             path = shorten(" ".join([n.op.name for n in found.path]), 76, placeholder=" …")
             lines.append(f"  graph: {found}")
             lines.append(f"  longest path: {path}")
+        if (account := self.account) is not None:
+            lines.append(str(account))
         return "\n".join(lines)

@@ -39,7 +39,15 @@ def find(name):
     return import_module(BACKENDS[name])
 
 
-WATCHED = {"llvm": "symgrad.compile.backends.llvm.checked"}
+PARTS = {("llvm", "checked"): "symgrad.compile.backends.llvm.checked",
+         ("llvm", "account"): "symgrad.compile.backends.llvm.account"}
+
+
+def part(name, what):
+    """A module that only some backends have, imported when it is asked for; else None: 'checked'
+    watches each step of a program, 'account' tells what there is to see of one."""
+    module = PARTS.get((name, what))
+    return module and import_module(module)
 
 
 def checking(name, checks):
@@ -47,6 +55,5 @@ def checking(name, checks):
     one that can watch each step, if it is there.  UnknownName as `find`."""
     watched = name == "auto" and find_spec("llvmlite") is not None
     backend = find("llvm" if watched else name)
-    watcher = import_module(WATCHED[backend.name]) if backend.name in WATCHED else None
     compared = import_module("symgrad.compile.backends.compared")
-    return compared.Checking(backend, watcher, frozenset(checks))
+    return compared.Checking(backend, part(backend.name, "checked"), frozenset(checks))

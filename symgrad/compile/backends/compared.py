@@ -1,7 +1,7 @@
 """Programs that are checked while they run: ``mode="debug"`` and ``mode="nan"``.
 
 A backend that can watch its own steps has a module with ``watched(plan, selection, checks)``
-(`backends.WATCHED`).  For others the results of the whole program are compared with the
+(`backends.PARTS`).  For others the results of the whole program are compared with the
 interpreter's, within what rounding can do (`compare.py`).
 """
 

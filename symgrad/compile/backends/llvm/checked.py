@@ -43,6 +43,7 @@ class Checked:
     """A watched plan.  ``run(*arrays)`` raises `CheckError` for what is not as it should be, and
     `NonFiniteError` where 'nan' is among the checks."""
 
+    backend = "llvm"
     in_place = ()  # variables get arrays of their own
 
     def __init__(self, plan, selection, checks):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -157,9 +158,20 @@ def _linker():
     return binding().create_lljit_compiler(machine(2))
 
 
-def code(units, names):
-    """The functions `names` of modules, given as (text, effort): ``[name]`` is an address."""
+def code(units, names, spent=None):
+    """The functions `names` of modules, given as (text, effort): ``[name]`` is an address.
+    `spent`: a dict for the seconds it took to make the object files and to link them."""
+    start = time.perf_counter()
     images = [kept(*unit) for unit in units]
+    middle = time.perf_counter()
+    made = linked(images, names)
+    if spent is not None:
+        spent["object"], spent["link"] = middle - start, time.perf_counter() - middle
+    return made
+
+
+def linked(images, names):
+    """The same of object files."""
     if loader.works():
         try:
             return loader.Image(images)

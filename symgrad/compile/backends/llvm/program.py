@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from functools import cached_property
 
 import numpy as np
@@ -36,12 +37,16 @@ class Program:
     """A compiled plan.  `ir` and `asm`: its code as text; `source`: the same plan as a NumPy
     program, to be read; `python`: the steps that are called back into Python."""
 
+    backend = "llvm"
+
     def __init__(self, plan, selection=None):
         self.plan, self.selection = plan, selection
         on = (lambda n: True) if selection is None else selection.__contains__
+        start = time.perf_counter()
         driver = self.driver = Driver(plan, on)
         self.ir = driver.module.text
-        self.code = engine.code(driver.module.units("run"), ["run"])
+        self.times = {"ir": time.perf_counter() - start}  # seconds: IR, object files, linking
+        self.code = engine.code(driver.module.units("run"), ["run"], self.times)
         self.entry = _RUN(self.code["run"])
         self.arena, self.in_place, self.python = driver.arena, driver.in_place, driver.calls
         self.overlaps = driver.arena.overlaps(plan, driver.pieces)

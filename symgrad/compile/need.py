@@ -1,0 +1,173 @@
+"""How much memory a call needs, told from the shapes of its arguments: ``f.memory(shapes)``; and
+``f.ir``, ``f.asm``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from symgrad import origin
+from symgrad.compile.backends import part
+from symgrad.compile.memory import Rows
+from symgrad.compile.plan import Unexpected, mismatch
+from symgrad.config import config
+from symgrad.errors import ArgumentError, MissingInputError, ShapeError, near
+from symgrad.interpret import run
+from symgrad.node import CONST
+from symgrad.types import BYTES, Dim
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a call takes: `arena`, kept from call to call and enough for all that is alive at
+    once; `fresh`, in arrays that the call makes (what it returns, what Python computes)."""
+
+    arena: int
+    fresh: int
+
+    @property
+    def total(self):
+        return self.arena + self.fresh
+
+    def __str__(self):
+        return f"{self.total:,} bytes: {self.arena:,} kept between calls, {self.fresh:,} made anew"
+
+
+class Native:
+    """What a `Function` tells of its machine code and of its memory."""
+
+    __slots__ = ()
+
+    @property
+    def ir(self):
+        """The LLVM IR of a function of the llvm backend; AttributeError for another."""
+        return self._machine("ir")
+
+    @property
+    def asm(self):
+        """The same in the machine's language."""
+        return self._machine("asm")
+
+    def _machine(self, word):
+        if not hasattr(self.code, word):
+            raise AttributeError(f"{self.name or 'function'}.{word}: there is no machine code, it "
+                                 f"was compiled for {self.report.backend}; say backend='llvm'")
+        return getattr(self.code, word)
+
+    def memory(self, shapes=(), **named):
+        """How many bytes a call takes, as a `Need`.  Shapes by position, name or variable; an array
+        or a number in place of a shape where lengths depend on values.
+
+        >>> f = sg.function([x], T.exp(x).sum(), backend="llvm")               # doctest: +SKIP
+        >>> print(f.memory([(1000, 1000)]))                                    # doctest: +SKIP
+        72 bytes: 64 kept between calls, 8 made anew
+        """
+        said = given([(i.name, i.variable) for i in self.program.inputs], shapes, named)
+        try:
+            return need(self.code, said, self._shared)
+        except Unexpected:
+            code, containers = self._unhurried()
+            return need(code, said, containers)
+
+
+class Lengths(dict):
+    """``{Dim: length}``, also for the rows of a cache-sized block."""
+
+    def __missing__(self, key):
+        if type(key) is not Rows:
+            raise KeyError(key)
+        inner = key.itemsize * int(np.prod([self.of(d) for d in key.inner], dtype=np.int64))
+        return min(self.of(key.length), max(1, config.block_bytes // max(1, inner)))
+
+    def of(self, d):
+        return d if isinstance(d, int) else self[d]
+
+    def bytes(self, type):
+        """The size of a value."""
+        return BYTES[type.dtype] * int(np.prod([self.of(d) for d in type.shape], dtype=np.int64))
+
+
+def given(inputs, shapes, named):
+    """What was said of each input: a shape, an array or None; `inputs`: pairs (name, variable)."""
+    found = [None] * len(inputs)
+    names = [name for name, _ in inputs]
+    if isinstance(shapes, dict):
+        named = {**shapes, **named}
+        shapes = ()
+    if len(shapes) > len(inputs):
+        raise ArgumentError(f"memory: {len(shapes)} shapes for {len(inputs)} inputs")
+    found[:len(shapes)] = shapes
+    for key, value in named.items():
+        at = key if isinstance(key, int) and 0 <= key < len(inputs) else next(
+            (k for k, (name, v) in enumerate(inputs) if key is v or name == key and name), None)
+        if at is None:
+            raise ArgumentError(f"memory: no input {key!r}: {near(key, filter(None, names))}")
+        found[at] = value
+    return found
+
+
+def lengths(plan, said, held):
+    """The `Lengths` of a plan for shapes or arrays of its inputs, and arrays of its shared
+    variables.  Lengths that depend on values are computed, where arrays say enough.
+
+    Raises ArgumentError for what is missing, ShapeError for lengths that do not agree, and
+    `plan.Unexpected` where the general program would run.
+    """
+    known, arrays = Lengths(), {}
+    for leaf, what in zip((*plan.inputs, *plan.shared), (*said, *held), strict=True):
+        shape = what
+        if not isinstance(what, tuple | list) and what is not None:
+            arrays[leaf] = np.asarray(what, leaf.type.dtype)
+            shape = arrays[leaf].shape
+        elif what is None and not leaf.type.ndim:
+            shape = ()
+        _bind(plan, leaf, shape, known)
+    later = [n for n in plan.nodes if n in plan.places]
+    missing = [n for n in later if any(isinstance(p.length, Dim) and p.length not in known
+                                       for p in plan.places[n])]
+    if missing:
+        try:
+            values = run(missing, arrays)
+        except MissingInputError:
+            n = missing[0]
+            raise ArgumentError(origin.report(
+                f"memory: a length of {n.op.name} depends on values: give arrays of the inputs "
+                "instead of shapes", n.inputs, n.origin)) from None
+        for n, value in zip(missing, values, strict=True):
+            _bind(plan, n, value.shape, known)
+    return known
+
+
+def _bind(plan, node, shape, known):
+    name = node.name or repr(node)
+    if shape is None:
+        raise ArgumentError(f"memory: the shape of {name} is missing")
+    if len(shape) != node.type.ndim:
+        raise ShapeError(f"memory: {name} has {node.type.ndim} axes, not {len(shape)}")
+    for n, want in zip(shape, plan.pool.source.get(node, node).type.shape, strict=True):
+        if isinstance(want, int) and n != want:
+            raise ShapeError(f"memory: {name} is {node.type!r}, not {tuple(shape)}")
+    for place in plan.places.get(node, ()):
+        have = int(shape[place.axis])
+        if place.binds:
+            known[place.length] = have
+        elif have != known.of(place.length):
+            raise mismatch(place, have, known.of(place.length))
+
+
+def need(code, said, containers):
+    """The `Need` of a compiled program, for what was said of its inputs (`given`): exact for llvm;
+    an estimate for the others, whose temporaries inside of a single op are NumPy's.  Raises as
+    `lengths`."""
+    known = lengths(code.plan, said, [c.cell[0] for c in containers])
+    account = part(getattr(code, "backend", None), "account")
+    if account is not None:
+        return Need(*account.needs(code, known))
+    plan, memory = code.plan, getattr(code, "memory", None)
+    if memory is None:  # every value is an array of its own
+        return Need(0, sum([known.bytes(n.type) for n in plan.nodes]))
+    late = [known.bytes(slot) for slot in memory.late]
+    made = [n for n in dict.fromkeys(plan.roots) if n.op is not CONST and (
+        n not in memory.homes or memory.homes[n].kind != "leaf")]
+    return Need(memory.bytes(known) + sum(late), sum([known.bytes(n.type) for n in made]))
