@@ -13,6 +13,7 @@ import numpy as np
 
 from symgrad import origin
 from symgrad.compile.need import Native
+from symgrad.compile.over import Loops
 from symgrad.compile.plan import Unexpected
 from symgrad.errors import ArgumentError, DtypeError, IndexingError, ShapeError, SymgradError, near
 from symgrad.filters import accept
@@ -63,47 +64,6 @@ class Function(Native):
         self.__call__ = self._first()
 
     # -- calling
-
-    def _first(self):
-        """What the first calls run: `_entry`.  From the second on it is the native entry, where
-        the backend has one; a function that is called once is not kept waiting for it."""
-        self._python, self._native, called = self._entry(), None, []
-        if not hasattr(self.code, "enter") or self.profile is not None:
-            return self._python
-
-        def first(*args, **named):
-            if called:
-                self._enter()
-                return self.__call__(*args, **named)
-            called.append(True)
-            return python(*args, **named)
-
-        python = self._python
-        return first
-
-    def _enter(self):
-        """The native entry (backends/llvm/entry.py), made when it is first asked for; None where
-        there is none."""
-        if self._native is None and hasattr(self.code, "enter") and self.profile is None:
-            native = self.code.enter(self.program, self._shared, self._python, self._flags)
-            self.__call__ = self._python if native is None else native.call
-            self._native = native
-        return self._native
-
-    def _turns(self):
-        """What the Python code calls before and after a call that updates: one at a time, and none
-        of native code meanwhile."""
-        lock, flags = self._lock, self._flags
-
-        def acquire():
-            lock.acquire()
-            flags[1] = 1
-
-        def release():
-            flags[1] = 0
-            lock.release()
-
-        return (acquire, release) if hasattr(self.code, "enter") else (lock.acquire, lock.release)
 
     def _entry(self):
         """The function that a call runs, written for these inputs and variables: it checks the

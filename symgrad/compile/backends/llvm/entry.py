@@ -11,13 +11,14 @@ from __future__ import annotations
 import ctypes
 import sys
 import sysconfig
+import threading
 from functools import cache
 
 import numpy as np
 
 from symgrad.compile.backends.llvm import engine, native, objects
 from symgrad.compile.backends.llvm.driver import STATE
-from symgrad.compile.backends.llvm.objects import FORMS, FUNCTIONS, LAST, LEAF, WORD
+from symgrad.compile.backends.llvm.objects import FORMS, FUNCTIONS, KIND, LAST, LEAF, WORD
 
 # NumPy's flags of an array, and places in its table of functions.
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
@@ -157,7 +158,7 @@ def fixed():
 
 
 class Entry:
-    """`call`: the builtin.  `loop`: another that goes through many values, see `collect`."""
+    """`call`: the builtin.  `chunk`: many calls in a row, by another builtin."""
 
     def __init__(self, state, request, containers, python, flags):
         """`state`: one of the program's; `request`: what the function was asked for; `containers`:
@@ -165,7 +166,7 @@ class Entry:
         two words, not 0 while native, or Python, code is in the course of a call."""
         program, (words, code) = state.program, fixed()
         plan, driver = program.plan, program.driver
-        self.program, self.flags = program, flags
+        self.program, self.flags, self.lock = program, flags, threading.Lock()
         leaves = [leaf_words(leaf, known, plan, driver, strict) for leaf, known, strict in [
             *((a, b, i.strict) for a, b, i in zip(
                 plan.inputs, request.leaves, request.inputs, strict=True)),
@@ -212,6 +213,49 @@ class Entry:
         make = ctypes.PYFUNCTYPE(ctypes.py_object, ADDRESS, ctypes.py_object, ADDRESS)(
             ("PyCFunction_NewEx", ctypes.pythonapi))
         self.call, self._loop = [make(ctypes.addressof(m), holder, None) for m in holder.methods]
+
+
+    # -- many calls
+
+    def prepare(self, position, values):
+        """Let argument `position` be one after another of `values`, a dense array of its dtype;
+        with None, no argument changes."""
+        raw = self.words
+        self.values = values  # kept alive
+        if position is None:
+            at, address, size = len(raw) - 1, raw.ctypes.data, 0
+        else:
+            at, address = self.starts["table"] + int(self.rows[position]), values.ctypes.data
+            size = values.itemsize
+        raw[WORD["row"]] = raw.ctypes.data + 8 * at
+        raw[WORD["values"]], raw[WORD["size"]] = address, size
+
+    def chunk(self, args, start, stop, rows, turn, step):
+        """Calls number `start` … `stop` - 1.  Outputs go to the arrays `rows`, from row `turn` on;
+        with ``step=0`` all to that one.  Returns how many calls were done, and {number: array} of
+        outputs of the last of them that are not like a row: it stops behind these, as it does
+        before a call that is not for native code or would fail."""
+        raw = self.words
+        records = [np.array([a.ctypes.data + turn * a.strides[0], a.strides[0] * step,
+                             *a.shape[1:]], np.int64) for a in rows]
+        for number, record in zip(self.outputs, records, strict=True):
+            raw[self.starts["kinds"] + len(KIND) * number + 2] = record.ctypes.data
+        raw[WORD["start"]], raw[WORD["stop"]], raw[WORD["turn"]] = start, stop, 0
+        done = max(self._loop(*args), 0)
+        strays = {}
+        if raw[WORD["strayed"]] and done:
+            for k, number in enumerate(self.outputs):
+                at = self.starts["made"] + number
+                address, raw[at] = int(raw[at]), 0
+                if address:
+                    strays[k] = ctypes.cast(address, ctypes.py_object).value
+                    ctypes.pythonapi.Py_DecRef(ADDRESS(address))
+        return done, strays
+
+    @property
+    def reached(self):
+        """How far the last `chunk` came, also where it was interrupted."""
+        return int(self.words[WORD["start"]])
 
 
 def leaf_words(leaf, known, plan, driver, strict):
