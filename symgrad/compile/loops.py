@@ -121,10 +121,11 @@ class _Nester:
 
     def sequence(self, jobs, bound):
         """Loops and jobs in order, all inside the loops over `bound`."""
-        partner = {j.stage.target: j for j in jobs if j.what == "fold"}
+        partner = {j.stage.target: j.next for j in jobs if j.what == "fold"}
         early, rest = [], []
         for j in jobs:
-            alone = j.what == "start" and (j.next is None or j.next != partner[j.stage.target].next)
+            alone = j.what == "start" and (
+                j.next is None or j.next != partner.get(j.stage.target))
             (early if alone else rest).append(j)
         return self.runs(early, bound) + self.runs(rest, bound)
 

@@ -69,13 +69,16 @@ def build(pool, inputs, outputs, updates, fusing=True):
     entered = [pool.leaf.get(i) or pool.enter_leaf(i) for i in inputs]
     held = dict.fromkeys([n for n in order if n.op is SHARED] + [s for s, _ in updates])
     steps = tuple(fuse(roots, fresh, fusing))
-    places, bound = {}, set()
+    places, bound = {}, {}
 
     def put(node, axis, key):
-        length = node.type.shape[axis]
+        length, reason = node.type.shape[axis], pool.reason(key)
         binds = isinstance(length, Dim) and length not in bound
-        bound.add(length)
-        places.setdefault(node, []).append(Place(node, axis, length, binds, pool.reason(key)))
+        if binds:
+            bound[length] = reason
+        elif other := bound.get(length):  # why the place that binds it is equal to this one
+            reason = (reason or other)[0], other[1] or bool(reason and reason[1])
+        places.setdefault(node, []).append(Place(node, axis, length, binds, reason))
 
     for leaf in (*entered, *held):
         user = pool.source[leaf]
@@ -102,11 +105,8 @@ def mismatch(place, have, want):
         return Unexpected()
     name = node.name or repr(node)
     if reason is None:
-        return ShapeError(
-            origin.report(
-                f"{name}: axis {axis} has length {have}, but {want} was declared or needed", [node]
-            )
-        )
+        text = f"{name}: axis {axis} has length {have}, but {want} was declared or needed"
+        return _explained(origin.report(text, [node]))
     user = reason[0]
     hint = (
         (
@@ -117,7 +117,7 @@ def mismatch(place, have, want):
         if 1 in (have, want)
         else None
     )
-    return ShapeError(
+    return _explained(
         origin.report(
             f"{user.op.name}: lengths differ, axis {axis} of {name} is {have}, the other {want}",
             list(user.inputs),
@@ -125,3 +125,9 @@ def mismatch(place, have, want):
             hint,
         )
     )
+
+
+def _explained(text):
+    error = ShapeError(text)
+    error.explained = True
+    return error

@@ -10,7 +10,7 @@ from symgrad.compile.backends import quick
 # What names of the program look like: a user's own gets an underscore behind it.
 _OURS = re.compile(
     r"_.*|b_.*|(a|add|c|column|d|in|long|max|min|n|r|row|rows|sum|t|v|w)\d+"
-    r"|np|ws|lo|hi|len|min|range|program|workspace|Unexpected|gem[mv]|axpy"
+    r"|np|ws|lo|hi|len|min|range|program|workspace|Unexpected|[sd](gem[mv]|axpy)"
 )
 
 

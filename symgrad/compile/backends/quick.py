@@ -36,6 +36,13 @@ def blas(name, dtype):
     return getattr(_fblas(), {"float32": "s", "float64": "d"}[dtype] + name)
 
 
+def routine(env, name, dtype):
+    """Bind a BLAS routine in a program's namespace; the name it has there: ``dgemm``."""
+    short = {"float32": "s", "float64": "d"}[dtype] + name
+    env[short] = blas(name, dtype)
+    return short
+
+
 _ones = {}
 
 

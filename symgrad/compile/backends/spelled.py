@@ -3,9 +3,10 @@ printed)."""
 
 from __future__ import annotations
 
-from symgrad.compile.backends.quick import BLAS_DTYPES, LONG, SMALL, add_product, blas
+from symgrad.compile.backends.quick import BLAS_DTYPES, LONG, SMALL, add_product, routine
 from symgrad.compile.memory import Want
 from symgrad.node import CONST
+from symgrad.ops.lengths import known
 
 
 def _dot_want(node):
@@ -52,10 +53,11 @@ def _turned(p, node, name):
 def _gemm(p, node, out, name):
     _, a, b, alpha, beta = node.inputs
     (ta, fa), (tb, fb) = _turned(p, a, name), _turned(p, b, name)
-    p.env["gemm"], p.env["add_product"] = blas("gemm", node.type.dtype), add_product
+    gemm = routine(p.env, "gemm", node.type.dtype)
+    p.env["add_product"] = add_product
     alpha, beta = p.operand(alpha, name), p.operand(beta, name)
-    careful = f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, gemm)"
-    plain = f"gemm({alpha}, {tb}, {ta}, {beta}, {out}.T, {fb}, {fa}, 1)"
+    careful = f"add_product({out}, {ta}, {tb}, {alpha}, {beta}, {fa}, {fb}, {gemm})"
+    plain = f"{gemm}({alpha}, {tb}, {ta}, {beta}, {out}.T, {fb}, {fa}, 1)"
     (n, k), m = (p.early(d) for d in a.type.shape), p.early(b.type.shape[1])
     if None in (n, k, m):
         return [careful]
@@ -65,21 +67,21 @@ def _gemm(p, node, out, name):
 
 def _ger(p, node, out, name):
     _, x, y, alpha = node.inputs
-    p.env["gemm"] = blas("gemm", node.type.dtype)
+    gemm = routine(p.env, "gemm", node.type.dtype)
     row, column = f"{p.array(y, name)}[None]", f"{p.array(x, name)}[:, None]"
     row = p.once("row", row) if p.steady(y) else row
     column = p.once("column", column) if p.steady(x) else column
     # as a product of matrices it takes half the time of BLAS's own ger
     alpha = p.operand(alpha, name)
-    return [f"if {out}.size: gemm({alpha}, {row}, {column}, 1.0, {out}.T, 1, 1, 1)"]
+    return [f"if {out}.size: {gemm}({alpha}, {row}, {column}, 1.0, {out}.T, 1, 1, 1)"]
 
 
 def _gemv(p, node, out, name):
     _, a, x, alpha, beta = node.inputs
-    p.env["gemv"] = blas("gemv", node.type.dtype)
+    gemv = routine(p.env, "gemv", node.type.dtype)
     text, flag = _turned(p, a, name)
     x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
-    line = f"if len({x}): gemv({alpha}, {text}, {x}, {beta}, {out}, 0, 1, 0, 1, {1 - flag}, 1)"
+    line = f"if len({x}): {gemv}({alpha}, {text}, {x}, {beta}, {out}, 0, 1, 0, 1, {1 - flag}, 1)"
     return [line] if beta == "1.0" else [line, f"else: {out} *= {beta}"]
 
 
@@ -120,8 +122,18 @@ def _pick(p, node, out, name):
     return [f"{out} = {name(x)}[{p.rows(y, name)}, {name(y)}]"]
 
 
+def _measured(node):
+    """Whether the lengths of a `place` are known before it is run."""
+    return all(known(n) == d for n, d in zip(node.inputs[2:], node.type.shape, strict=True))
+
+
 def _place(p, node, out, name):
-    g, y = node.inputs[:2]
+    g, y, *lengths = node.inputs
+    if not _measured(node):
+        p.env["_place"] = node.op.numpy
+        made = f"np.asarray({p.operand(g, name)}, '{g.type.dtype}')"
+        args = [made, p.array(y, name), *[p.operand(n, name) for n in lengths]]
+        return [f"{out} = _place({', '.join(args)})"]
     return [
         f"{out}.fill(0)",
         f"{out}[{p.rows(y, name)}, {p.array(y, name)}] = {p.operand(g, name)}",
@@ -182,7 +194,7 @@ SPELLED = {
     "unsqueeze": _view(_unsqueeze),
     "squeeze": _view(_squeeze),
     "transpose": _view(_transpose),
-    "place": (lambda node: Want("out"), _place),
+    "place": (lambda node: Want("out" if _measured(node) else "made"), _place),
     "pick": (lambda node: Want("made"), _pick),
     "broadcast_to": (_stretched_want, lambda p, node, out, name: p.call(node, out, name)),
 }

@@ -238,6 +238,8 @@ class Printer:
             elif row.name == "where":
                 lines += [f"np.copyto({target}, {args[2]}, casting='unsafe')",
                           f"np.copyto({target}, {args[1]}, where={args[0]}, casting='unsafe')"]
+            elif not hasattr(getattr(np, row.numpy), "at"):  # real, imag, angle are no ufuncs
+                lines.append(f"np.copyto({target}, np.{row.numpy}({args[0]}))")
             else:
                 lines.append(f"np.{row.numpy}({', '.join(args)}, out={target})")
         return lines

@@ -228,11 +228,11 @@ class Text:
             factor = factor[1:] if factor[0] == "-" else f"-{factor}"
         if a.x.type.ndim == 2:
             self.env["adding_rows"] = quick.adding_rows
-            self.env["gemv"] = quick.blas("gemv", n.type.dtype)
-            return [f"{self.kept.once('add', f'adding_rows({x}, gemv)')}({out}, {factor})"]
-        self.env["axpy"] = quick.blas("axpy", n.type.dtype)
+            gemv = quick.routine(self.env, "gemv", n.type.dtype)
+            return [f"{self.kept.once('add', f'adding_rows({x}, {gemv})')}({out}, {factor})"]
+        axpy = quick.routine(self.env, "axpy", n.type.dtype)
         count = self.length(n.type.shape[0])
-        return [f"if {count}: axpy({x}, {out}, {count}, {factor})"]
+        return [f"if {count}: {axpy}({x}, {out}, {count}, {factor})"]
 
     def early_text(self, d):
         """The text of a length that is known when the workspace is taken; else None."""

@@ -96,7 +96,7 @@ def test_an_update_is_one_blas_call():
     loss = -T.mean(T.log(T.nnet.softmax(T.dot(x, W) + b))[T.arange(y.shape[0]), y])
     source = compiled([x, y], loss, updates=sg.updates.sgd(loss, [W, b], 0.1)).source
     assert re.search(r"add0\(in\d+, -0.1", source) and "np.subtract(in" not in source
-    assert re.search(r"if d1: axpy\(w\d+, b, d1, -0.5\)", example_step()[0].source)
+    assert re.search(r"if d1: daxpy\(w\d+, b, d1, -0.5\)", example_step()[0].source)
 
 
 @pytest.mark.parametrize("factor", [0.0, np.inf, np.nan])
