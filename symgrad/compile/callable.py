@@ -34,7 +34,7 @@ def _quiet():
     return context
 
 
-class Function(Native):
+class Function(Native, Loops):
     """A compiled graph.  Call it with arrays by position or keyword.
 
     ``f.source`` is the generated program, ``f.report`` what the compiler did, ``f.graph`` the
