@@ -26,12 +26,14 @@ class Driver(Moves):
     """Writes the module of a plan.  `module`: its text; `errors`: number - 1 -> function of the
     state's words that makes the error; `calls`: steps that run in Python; `constants`: arrays."""
 
+    shares = True  # kernels among steps of one pattern
+
     def __init__(self, plan, on):
         self.plan, self.module = plan, Module()
         leaves = (*plan.inputs, *plan.shared)
         nodes = [n for s in plan.steps for n in (*s.inputs, *s.body)]
         self.names = name_nodes(dict.fromkeys((*leaves, *nodes)))
-        found = {p.step: p for p in pieces_of(plan, self.names)}
+        found = {p.step: p for p in pieces_of(plan, self.names, self.shares)}
         kinds = {n: found[s] for s in plan.steps for n in s.body}
         steps, self.front, candidates = schedule(
             plan, lambda n: wanted(n, kinds[n]), on("inplace"),

@@ -32,6 +32,8 @@ def uses(driver):
 class WatchedDriver(Driver):
     """A driver with a call back after each step, and an arena whose slots lie apart."""
 
+    shares = False  # what it says names the step's own arrays
+
     def __init__(self, plan, on):
         self.pointers, self.done = {}, 0
         super().__init__(plan, on)

@@ -12,20 +12,30 @@ from symgrad.compile.kernel import Apply, Axis, Index, Load, walk
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
-from symgrad.compile.nest import Assign, Buffer, Fold, For, Local
+from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 Piece = namedtuple("Piece", "kind step nest kernel names guard", defaults=(None,))
 
 
-def pieces_of(plan, names):
-    """What each step becomes."""
+def pieces_of(plan, names, share=True):
+    """What each step becomes.  `share`: steps that differ in names and in which lengths they have
+    get one kernel, that of the first of them; only the nests' tables of arrays are their own."""
+    made = {}  # {what decides a kernel: (its first step, the lengths in it, its piece)}
     for step in plan.steps:
         if step.kind == "kernel":
+            key, dims = pattern(step) if share else (None, ())
+            if key in made:
+                yield shared(step, dims, *made[key], names)
+                continue
             kernel = lower(step, names)
             nest = privately(loops(kernel))
             if kernels.able(nest):
-                yield Piece("kernel", step, nest, kernel, names, guard(nest, step, names))
+                piece = Piece("kernel", step, nest, kernel, names, guard(nest, step, names))
+                errors = kernels.checks(nest) or any(type(s) is Nonempty for s in nest.body)
+                if key and not errors and set(nest.lengths) <= set(dims):  # errors name their nodes
+                    made[key] = step, dims, piece
+                yield piece
                 continue
         elif viewable(step.body[0]):
             yield Piece("view", step, None, None, names)
@@ -34,6 +44,42 @@ def pieces_of(plan, names):
             yield Piece("product", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
+
+
+def pattern(step):
+    """(what decides the kernel of a step up to names and lengths, its lengths in order of use).
+    (None, ()) where something outside of the step has a say in it."""
+    for n in step.body:
+        kind = n.op.kind
+        if kind != "elementwise" and kind != "reduction" and (kind != "view" or len(n.inputs) > 1):
+            return None, ()
+    dims = {}
+
+    def plain(type):
+        return type.dtype, tuple([d if isinstance(d, int) else (dims.setdefault(d, len(dims)),)
+                                  for d in type.shape])
+
+    number = {n: k for k, n in enumerate((*step.inputs, *step.body))}
+    entered = tuple([plain(i.type) for i in step.inputs])
+    body = tuple([(n.op, n.attrs, plain(n.type), tuple([number.get(i, i) for i in n.inputs]))
+                  for n in step.body])
+    return (entered, body, tuple([number[n] for n in step.outputs])), tuple(dims)
+
+
+def shared(step, dims, first, theirs, piece, names):
+    """The piece of a step that has the pattern of another, `first`."""
+    mine = dict(zip(theirs, dims, strict=True))
+    nodes = dict(zip((*first.inputs, *first.body), (*step.inputs, *step.body), strict=True))
+    types = {names[other]: n.type for other, n in nodes.items()}
+    nest = piece.nest
+    nest = replace(
+        nest, lengths=tuple([mine[d] for d in nest.lengths]),
+        params=tuple([p._replace(type=types[p.name]) for p in nest.params]),
+        results=tuple([r._replace(type=types[r.name]) for r in nest.results]),
+        buffers=tuple([replace(b, lengths=tuple([mine.get(d, d) for d in b.lengths]))
+                       for b in nest.buffers]))
+    return piece._replace(step=step, nest=nest,
+                          names={n: names[other] for other, n in nodes.items()})
 
 
 def privately(nest):
