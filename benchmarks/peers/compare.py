@@ -18,7 +18,8 @@ def main(arguments=None) -> int:
     core = timing.one_core(options.core)
     options.known = works.WORKS
     asked = named(options.only, works.WORKS)
-    columns = named(options.frameworks, frameworks.FRAMEWORKS)
+    without = named(options.without, frameworks.FRAMEWORKS) if options.without else ()
+    columns = [f for f in named(options.frameworks, frameworks.FRAMEWORKS) if f not in without]
     if options.backend:
         frameworks.BY_NAME["symgrad"].settings["SYMGRAD_BACKEND"] = options.backend
 
@@ -27,15 +28,18 @@ def main(arguments=None) -> int:
     facts["backend"] = frameworks.BY_NAME["symgrad"].settings["SYMGRAD_BACKEND"]
     print(f"{report.headline(facts)}\nsymgrad's backend: {facts['backend']}\n")
     print(table.head(columns), flush=True)
-    rows = []
-    for work in asked:
-        measure = rounds.measure_fresh if work.fresh else rounds.measure
-        rows.append(table.row(work, measure(work, columns, options)))
-        print(table.line(rows[-1], columns), flush=True)
-    print("\n" + table.legend(rows, columns))
-
     everything = len(asked) == len(works.WORKS) and len(columns) == len(frameworks.FRAMEWORKS)
     folder = options.results or (RESULTS if everything else None)
+    rows = []
+    try:
+        for work in asked:
+            measure = rounds.measure_fresh if work.fresh else rounds.measure
+            rows.append(table.row(work, measure(work, columns, options)))
+            print(table.line(rows[-1], columns), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: what follows is about the works above")
+        folder = options.results
+    print("\n" + table.legend(rows, columns))
     if folder:
         save(Path(folder), facts, columns, rows)
     else:
@@ -70,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
                       help="works whose name matches one of these, as in 'logistic*,chain'")
     made.add_argument("--frameworks", default="*", metavar="NAME,...",
                       help="columns: " + ", ".join(frameworks.BY_NAME))
+    made.add_argument("--without", metavar="NAME,...",
+                      help="columns to leave out, as in torch.compile, which is slow to compile")
     made.add_argument("--rounds", type=int, default=15, help="rounds at least (15)")
     made.add_argument("--seconds", type=float, default=10.0,
                       help="time for the rounds of a work, all frameworks together (10)")

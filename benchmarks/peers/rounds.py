@@ -130,21 +130,16 @@ def compare(results: dict[str, list], told: Measured) -> None:
     norm = "numpy" if "numpy" in results else next(iter(results))
     for name, calls in results.items():
         for number, (mine, right) in enumerate(zip(calls, results[norm], strict=True), 1):
-            far = difference(mine, right)
-            if not far < 10.0**-DIGITS:
-                told.notes[name] = f"call {number} gives {mine[0]:.7g}, {norm} {right[0]:.7g}"
+            if len(mine) != len(right) or not max(map(apart, mine, right)) < 10.0**-DIGITS:
+                told.notes[name] = f"call {number} gives {mine[0][0]:.7g}, {norm} {right[0][0]:.7g}"
                 told.wrong.append(name)
                 break
 
 
-def difference(mine: list[float], right: list[float]) -> float:
+def apart(mine: list[float], right: list[float]) -> float:
     """The greatest distance of two digests, against the size of what they tell of."""
-    scale = max(map(abs, right)) if len(right) < 3 else max(map(abs, right[1:]))
-    pairs = list(zip(mine, right, strict=True))
-    if len(right) > 2:      # a sum that comes with arrays has a size of its own
-        first = abs(mine[0] - right[0]) / max(abs(right[0]), scale)
-        return max(first, *(abs(a - b) / scale for a, b in pairs[1:]))
-    return max(abs(a - b) for a, b in pairs) / max(scale, 1e-30)
+    scale = max(map(abs, right), default=0) or 1.0
+    return max(abs(a - b) for a, b in zip(mine, right, strict=True)) / scale
 
 
 def take_turns(workers: dict[str, Worker], work: Work, told: Measured, options) -> None:

@@ -14,13 +14,13 @@ def compiled(function):
 
 
 def descent(loss, start, rate):
-    params, down = [torch.as_tensor(value) for value in start], -float(rate)
+    params, rate = [torch.as_tensor(value) for value in start], float(rate)
     both = torch.func.grad_and_value(loss)
 
     def step(params, x, y):
         slopes, value = both(params, x, y)
         for p, g in zip(params, slopes, strict=True):
-            p.add_(g, alpha=down)
+            p.sub_(rate * g)    # add_(g, alpha=-rate) gave wrong numbers here in torch 2.13
         return value
 
     step = compiled(step)

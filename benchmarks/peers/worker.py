@@ -64,16 +64,14 @@ def run(function, batches, passes):
     return result
 
 
-def digest(result) -> list[float]:
-    """A result in a few numbers: a loss itself; of arrays, means and some elements."""
+def digest(result) -> list[list[float]]:
+    """Each part of a result in a few numbers: a loss itself; of an array, means and elements."""
     told = []
     for part in result if isinstance(result, (list, tuple)) else [result]:
         array = np.asarray(part, dtype=np.float64).ravel()
-        if array.size == 1:
-            told.append(float(array[0]))
-        else:
-            some = array[np.linspace(0, array.size - 1, SOME).astype(int)]
-            told += [float(array.mean()), float(np.abs(array).mean()), *map(float, some)]
+        some = array[np.linspace(0, array.size - 1, SOME).astype(int)]
+        means = [array.mean(), np.abs(array).mean()]
+        told.append([float(v) for v in ([array[0]] if array.size == 1 else [*means, *some])])
     return told
 
 

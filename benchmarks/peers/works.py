@@ -58,7 +58,7 @@ class Fresh:
     at_most: float
     faster: float | None = None
     unit: str = "s"
-    apart: tuple[str, ...] = ("numpy",)     # nothing to compile there
+    apart: tuple[str, ...] = ("numpy", "torch", "autograd")     # nothing to compile there
 
     @property
     def fresh(self) -> bool:
@@ -148,6 +148,6 @@ WORKS = (
     Fresh("first-cold", "first result of logistic-20, nothing on disk", "logistic-20", False, 0.10),
     Fresh("first-warm", "the same, after an earlier process", "logistic-20", True, 0.02),
     Fresh("first-200", "first result of layers-200, nothing on disk", "layers-200", False, 0.5),
-    Fresh("import", "import, NumPy's included", None, False, 0.12),
+    Fresh("import", "import, NumPy's included", None, False, 0.12, apart=("numpy",)),
 )
 BY_NAME = {work.name: work for work in WORKS}

@@ -1,10 +1,9 @@
 """Logistic regression 784-10: one training call, from one example to minibatches of 600.
 
-The NumPy side is what a person who cares would write: large arrays are made once, every pass writes
-where its result is wanted, softmax is shifted by its greatest logit, the learning rate and the mean
-join the softmax's own division.  It stays plain NumPy: no BLAS routine is called by name.
+The NumPy side is what a person who cares would write (`peers/with_numpy.py`).
 """
 import numpy as np
+from peers import with_numpy
 from side_by_side import Work
 
 import symgrad as sg
@@ -28,65 +27,20 @@ def examples(count: int):
         yield x[0], y[0]
 
 
+def zeros():
+    return np.zeros((PIXELS, CLASSES), np.float32), np.zeros(CLASSES, np.float32)
+
+
 def minibatch_by_hand(size: int):
-    W = np.zeros((PIXELS, CLASSES), np.float32)
-    b = np.zeros(CLASSES, np.float32)
-    z = np.empty((size, CLASSES), np.float32)
-    column = np.empty((size, 1), np.float32)
-    step_W, step_b = np.empty_like(W), np.empty_like(b)
-    rows = np.arange(size)
-    rate = np.float32(RATE / size)
-
-    def train(x, y):
-        np.dot(x, W, out=z)
-        np.add(z, b, out=z)
-        np.maximum.reduce(z, axis=1, keepdims=True, out=column)
-        np.subtract(z, column, out=z)
-        chosen = np.add.reduce(z[rows, y])
-        np.exp(z, out=z)
-        np.add.reduce(z, axis=1, keepdims=True, out=column)
-        scale = rate / column
-        np.multiply(z, scale, out=z)
-        z[rows, y] -= rate
-        loss = (np.add.reduce(np.log(column, out=column), axis=None) - chosen) / size
-        np.dot(x.T, z, out=step_W)
-        np.subtract(W, step_W, out=W)
-        np.add.reduce(z, axis=0, out=step_b)
-        np.subtract(b, step_b, out=b)
-        return loss
-
-    return train
+    return with_numpy.logistic(size, *zeros(), rate=RATE)
 
 
 def example_by_hand():
-    W = np.zeros((PIXELS, CLASSES), np.float32)
-    b = np.zeros(CLASSES, np.float32)
-    z = np.empty(CLASSES, np.float32)
-    row = z[None, :]
-    step_W = np.empty_like(W)
-    rate = np.float32(RATE)
-
-    def train(x, y):
-        np.dot(x, W, out=z)
-        np.add(z, b, out=z)
-        np.subtract(z, np.maximum.reduce(z), out=z)
-        chosen = z[y]
-        np.exp(z, out=z)
-        total = np.add.reduce(z)
-        np.multiply(z, rate / total, out=z)
-        z[y] -= rate
-        np.dot(x[:, None], row, out=step_W)     # a third of np.outer's time, and of matmul's
-        np.subtract(W, step_W, out=W)
-        np.subtract(b, z, out=b)
-        return np.log(total) - chosen
-
-    return train
+    return with_numpy.example(1, *zeros(), rate=RATE)
 
 
 def parameters():
-    W = sg.shared(np.zeros((PIXELS, CLASSES), np.float32), name="W")
-    b = sg.shared(np.zeros(CLASSES, np.float32), name="b")
-    return W, b
+    return [sg.shared(value, name=name) for value, name in zip(zeros(), "Wb", strict=True)]
 
 
 def trainer(x, y, loss, W, b):
