@@ -7,6 +7,7 @@ import contextvars
 import re
 import threading
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,10 +152,15 @@ class Function(Native, Loops):
         """Give each variable that is written in place an array of its own, laid out row by row:
         one that was lent (``borrow=True``) may be another's too, read-only, or turned.  Done again
         only when an array was replaced."""
+        # arrays that own their memory can only share it with those that do not
+        times = Counter([id(x) for x in held])
+        guests = [j for j, x in enumerate(held)
+                  if not x.flags.owndata or times[id(x)] > 1]
         for k in in_place:
             mine = held[k]
+            others = guests if mine.flags.owndata else range(len(held))
             if not mine.flags.carray or any(
-                j != k and np.may_share_memory(mine, other) for j, other in enumerate(held)
+                [j != k and np.may_share_memory(mine, held[j]) for j in others]
             ):
                 held[k] = containers[k].cell[0] = mine.copy()
         seen[:] = held
