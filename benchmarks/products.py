@@ -84,22 +84,25 @@ def compiled(dtype):
     """The three ways as functions of `products.signature`, and the milliseconds of the first."""
     module = Module()
     name = products.gemm(module, dtype)
+    start = time.process_time()
+    for part in module.parts.values():
+        engine.assemble(part.text, part.effort)
+    cost = time.process_time() - start
     signature, t = products.signature(dtype), MEMORY[dtype]
     suffix = products.suffix(dtype)
+    part = module.part(name[1:])
     plain = signature.removeprefix("ptr %blas, ")
     calls = {"own": f"call void {name}({signature})", "empty": "",
              "blas": f"call i1 @gemm_blas_{suffix}({signature})",
              "tiles": f"call void @gemm_blocked_{suffix}({plain})"}
     for word, call in calls.items():
-        w = module.function(f"define void @{word}({signature})")
+        w = part.function(f"define void @{word}({signature})")
         if call:
             w.do(call)
         w.do("ret void")
-        module.add(f"@{word}", w)
-    start = time.process_time()
-    image = engine.assemble(module.text)
-    cost = time.process_time() - start
-    code = engine.Code([image], list(calls))
+        part.add(f"@{word}", w)
+    images = [engine.assemble(part.text, part.effort) for part in module.parts.values()]
+    code = engine.Code(images, list(calls))
     number = ctypes.c_float if t == "float" else ctypes.c_double
     kinds = [ctypes.c_void_p if word.startswith("ptr") else
              ctypes.c_int64 if word.startswith("i64") else number

@@ -241,6 +241,22 @@ class Module:
 
     def __init__(self):
         self.declared, self.heads, self.functions = {}, {}, {}
+        self.parts, self.effort, self.lent = {}, 2, {}
+
+    def part(self, name, effort=2):
+        """The module of that name that is compiled, and kept, by itself: other programs have the
+        same."""
+        if name not in self.parts:
+            self.parts[name] = Module()
+            self.parts[name].effort = effort
+        return self.parts[name]
+
+    def borrow(self, other, name):
+        """Declare a function of another module of the same program; its name."""
+        if other is not self:
+            other.lent[name] = True
+            self.declare(other.heads[name].replace("define internal", "declare"))
+        return name
 
     def declare(self, line):
         self.declared[line] = True
@@ -254,15 +270,20 @@ class Module:
 
     @property
     def text(self):
-        return "\n".join([*self.declared, "", *self.functions.values()])
+        functions = [f.replace("define internal", "define", 1) if name in self.lent else f
+                     for name, f in self.functions.items()]
+        return "\n".join([*self.declared, "", *functions])
 
     def units(self, main):
-        """(text, effort) of each module to compile: one; or, where the function `main` is so long
-        that LLVM would take minutes over it, the others with care and it with less."""
+        """(text, effort) of each module to compile: this one and its parts.  Where the function
+        `main` is so long that LLVM would take minutes over it, the others with care and it with
+        less."""
+        parts = [(part.text, part.effort) for part in self.parts.values()]
         if len(self.functions[main]) < self.LONG:
-            return [(self.text, 2)]
+            return [(self.text, 2), *parts]
         others = [f for name, f in self.functions.items() if name != main]
         heads = [h.replace("define internal", "declare") for name, h in self.heads.items()
                  if name != main]
         visible = "\n".join([*self.declared, "", *others]).replace("define internal", "define")
-        return [(visible, 2), ("\n".join([*self.declared, *heads, "", self.functions[main]]), 0)]
+        long = "\n".join([*self.declared, *heads, "", self.functions[main]])
+        return [(visible, 2), (long, 0), *parts]

@@ -19,8 +19,8 @@ REAL = {"float32": "sgemm", "float64": "dgemm"}
 MATRIX = ("c", "a", "b")
 LONGEST = 2**31 - 1  # what BLAS's integers hold
 # Where our tiles beat BLAS (measured with OpenBLAS, which is best at what is nearly square): few
-# columns, but long sums; no more than so many rows or terms, but much work.
-LONG, THIN, SMALL, FEW = 128, 32, 2**18, 3
+# columns, but long sums; no more than so many rows or terms, but much work; a short vector's sums.
+LONG, THIN, SMALL, FEW, SHORT = 128, 32, 2**18, 3, 2**13
 
 
 def suffix(dtype):
@@ -40,27 +40,30 @@ def signature(dtype, batch=False):
 
 
 def gemm(module, dtype):
-    """Add the product of a dtype to a module where it is not there yet; its name, ``@gemm_f32``."""
+    """Add the product of a dtype to a module where it is not there yet; its name, ``@gemm_f32``.
+
+    It is a part of its own.  The choice is made of few instructions for the processor but many for
+    LLVM, and is compiled with little effort; what it chooses from, with care.
+    """
     name = f"@gemm_{suffix(dtype)}"
-    if name in module.functions:
-        return name
-    if dtype in REAL:
-        library = _blas(module, dtype)
-        w = module.function(f"define internal void {name}({signature(dtype)})")
-        _choose(w, dtype, library)
-    elif dtype in COMPLEX:
-        library, loops = _blas(module, dtype), _loops(module, dtype)
-        w = module.function(f"define internal void {name}({signature(dtype)})")
-        missed = w.op("xor", "i1", w.let(f"call i1 {library}({signature(dtype)})"), "true")
-        with w.when(missed):
+    choice, ways = module.part(name[1:], 0), module.part(f"{name[1:]}_ways")
+    if name not in choice.functions:
+        library = _blas(choice, dtype) if dtype in REAL or dtype in COMPLEX else None
+        w = choice.function(f"define internal void {name}({signature(dtype)})")
+        if dtype in REAL:
+            _choose(w, ways, dtype, library)
+        else:
+            loops, after = choice.borrow(ways, _loops(ways, dtype)), w.label("after")
+            if library:
+                missed = w.label("missed")
+                w.branch(w.let(f"call i1 {library}({signature(dtype)})"), after, missed)
+                w.block(missed)
             w.do(f"call void {loops}({signature(dtype)})")
-    else:
-        loops = _loops(module, dtype)
-        w = module.function(f"define internal void {name}({signature(dtype)})")
-        w.do(f"call void {loops}({signature(dtype)})")
-    w.do("ret void")
-    module.add(name, w)
-    return name
+            w.jump(after)
+            w.block(after)
+        w.do("ret void")
+        choice.add(name, w)
+    return module.borrow(choice, name)
 
 
 def batched(module, dtype):
@@ -87,11 +90,10 @@ def batched(module, dtype):
 # -- who does it
 
 
-def _choose(w, dtype, library):
+def _choose(w, ways, dtype, library):
     """The product of real matrices: what touches every number once by lines, the rest by tiles or
     by BLAS."""
     s, t = Shape.of(dtype), MEMORY[dtype]
-    m = w.module
 
     def test(text):
         return w.let(f"icmp {text}")
@@ -141,12 +143,13 @@ def _choose(w, dtype, library):
         w.do(f"call void {name}({', '.join([*words, f'{t} %alpha', f'{t} %beta'])})")
 
     solid = both(test(f"eq i64 {x['m']}, 1"), test(f"eq i64 {x['a1']}, 1"))
-    with way(both(solid, test(f"eq i64 {x['b0']}, 1"))):
-        call(lines.dots(m, dtype), "c", "c1", "a", "b", "b1", "n", "k")
+    size = w.op("mul", "i64", w.op("mul", "i64", x["m"], x["n"]), "%k")
+    with way(both(solid, test(f"eq i64 {x['b0']}, 1"),
+                  either(alone, test(f"sle i64 {size}, {SHORT}")))):
+        call(w.module.borrow(ways, lines.dots(ways, dtype)), "c", "c1", "a", "b", "b1", "n", "k")
     if s.maskable:
         with way(both(solid, few, lines_c, lines_b)):
-            call(lines.narrow(m, dtype), "c", "a", "b", "b0", "n", "k")
-    size = w.op("mul", "i64", w.op("mul", "i64", x["m"], x["n"]), "%k")
+            call(w.module.borrow(ways, lines.narrow(ways, dtype)), "c", "a", "b", "b0", "n", "k")
     skinny = both(either(test(f"sle i64 {x['m']}, {THIN}"), test(f"sle i64 %k, {THIN}")),
                   either(test(f"sgt i64 {size}, {SMALL}"), w.op("xor", "i1", lines_b, "true")))
     slim = few
@@ -161,7 +164,7 @@ def _choose(w, dtype, library):
     w.block(ask)
     w.branch(w.let(f"call i1 {library}({signature(dtype)})"), done, tiles_)
     w.block(tiles_)
-    call(tiles.blocked(m, dtype), *"c c0 c1 a a0 a1 b b0 b1 m n k".split())
+    call(tiles.blocked(w.module, ways, dtype), *"c c0 c1 a a0 a1 b b0 b1 m n k".split())
     w.jump(done)
     w.block(done)
 

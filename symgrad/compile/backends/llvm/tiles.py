@@ -154,14 +154,15 @@ def scaled(w, s, pointer, mask, keep, beta):
     return w.select(keep, s.kind, old, "zeroinitializer", s.lanes)
 
 
-def blocked(module, dtype):
-    """The name of a function with the signature of `products.gemm` without `blas`."""
+def blocked(module, inner, dtype):
+    """The name of a function with the signature of `products.gemm` without `blas`; the loops that
+    take its time are in the module `inner`."""
     s = Shape.of(dtype)
     name = f"@gemm_blocked_{s.suffix}"
     if name in module.functions:
         return name
-    slim, broad = panel(module, dtype, 1), panel(module, dtype, s.vectors)
-    copy, put = pack(module, s), unpack(module, s)
+    made = panel(inner, dtype, 1), panel(inner, dtype, s.vectors), pack(inner, s), unpack(inner, s)
+    slim, broad, copy, put = [module.borrow(inner, name) for name in made]
     t = s.scalar
     w = module.function(
         f"define internal void {name}(ptr %c, i64 %c0, i64 %c1, ptr %a, i64 %a0, i64 %a1, ptr %b, "
@@ -173,7 +174,16 @@ def blocked(module, dtype):
                      for x in (s.lanes, s.lanes * s.vectors)]
     few = w.let(f"icmp ult i64 {w.let(f'mul i64 {slims}, 3')}, {w.let(f'mul i64 {broads}, 8')}")
     width = w.select(few, "i64", str(s.lanes), str(s.lanes * s.vectors))
-    work = w.select(few, "ptr", slim, broad)
+
+    def work(words):  # two calls: the address of a function elsewhere is not for every loader
+        one, other, after = w.label("slim"), w.label("broad"), w.label("after")
+        w.branch(few, one, other)
+        for label, name in ((one, slim), (other, broad)):
+            w.block(label)
+            w.do(f"call void {name}({words})")
+            w.jump(after)
+        w.block(after)
+
     gaps_b, gaps_c = w.let("icmp ne i64 %b1, 1"), w.let("icmp ne i64 %c1, 1")
     # A packed piece must fit its place.  A narrow b that needs no packing is read in one go, but
     # where a lies by columns: one line of each is in use, and they had better stay in the cache.
@@ -206,15 +216,15 @@ def blocked(module, dtype):
             pieces, straight, after = w.label("pieces"), w.label("straight"), w.label("after")
             w.branch(loose, pieces, straight)
             w.block(straight)
-            w.do(f"call void {work}(ptr {target}, i64 %c0, ptr {left}, {whole}, i64 %m, i64 {n}, "
-                 f"i64 {depth}, {t} %alpha, {t} {beta})")
+            work(f"ptr {target}, i64 %c0, ptr {left}, {whole}, i64 %m, i64 {n}, i64 {depth}, "
+                 f"{t} %alpha, {t} {beta}")
             w.jump(after)
             w.block(pieces)
             with w.loop("%m", step=str(TALL)) as i:
                 m = least(w, w.let(f"sub i64 %m, {i.index}"), str(TALL))
                 top = w.cell(t, left, w.let(f"mul i64 {i.index}, %a0"))
-                w.do(f"call void {work}(ptr {piece}, i64 {width}, ptr {top}, {whole}, i64 {m}, "
-                     f"i64 {n}, i64 {depth}, {t} %alpha, {t} {constant(0, t)})")
+                work(f"ptr {piece}, i64 {width}, ptr {top}, {whole}, i64 {m}, i64 {n}, "
+                     f"i64 {depth}, {t} %alpha, {t} {constant(0, t)}")
                 top = w.cell(t, target, w.let(f"mul i64 {i.index}, %c0"))
                 w.do(f"call void {put}(ptr {top}, i64 %c0, i64 %c1, ptr {piece}, i64 {width}, "
                      f"i64 {m}, i64 {n}, {t} {beta})")
