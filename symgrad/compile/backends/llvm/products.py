@@ -158,7 +158,7 @@ def _choose(w, ways, dtype, library):
         slim = either(few, slim)
     slim = both(slim, lines_b, test(f"sgt i64 %k, {LONG}"))
     own = either(slim, both(skinny, w.op("xor", "i1", both(few, lines_b), "true")))
-    own = both(own, lines_c, test(f"sgt i64 {x['m']}, {FEW}"), test("ne i64 %k, 1"))
+    own = both(own, lines_c, test(f"sgt i64 {x['m']}, {FEW}"))
     ask, done, tiles_ = w.label("ask"), w.label("done"), w.label("tiles")
     w.branch(own, tiles_, ask)
     w.block(ask)
