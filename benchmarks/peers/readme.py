@@ -6,6 +6,7 @@ from pathlib import Path
 from report import figure
 
 from peers.compare import RESULTS
+from peers.table import SCALE
 
 BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,23 +48,33 @@ def cell(row: dict, name: str) -> str:
     if told is None:
         return "–"
     shown = [n for n in row["figures"] if n != "symgrad-numpy"]
-    text = f"{figure(told['median'])} {row['unit']}"
+    text = duration(told["median"] / SCALE[row["unit"]])
     least = min(shown, key=lambda n: row["figures"][n]["median"])
     return f"**{text}**" if name == least else text
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    unit = "us" if seconds < 1e-3 else "ms" if seconds < 1 else "s"
+    return f"{figure(seconds * SCALE[unit])} {unit}"
+
+
 def losses(rows: list[dict], titles: dict[str, str]) -> str:
-    """One sentence on every work in which somebody is faster than symgrad."""
+    """A line on every work in which somebody is faster than symgrad."""
     told = []
     for row in rows:
         ours = row["figures"]["symgrad"]["median"]
-        faster = {n: row["figures"][n]["median"] for n in titles if n in row["figures"]}
-        winners = sorted((n for n in faster if faster[n] < ours), key=faster.get)
-        told += [f"{titles[n]} at “{row['title']}” ({ours / faster[n]:.2g} times as fast)"
-                 for n in winners]
+        faster = {n: ours / row["figures"][n]["median"] for n in titles if n in row["figures"]}
+        winners = [f"{titles[n]} {times(faster[n])}"
+                   for n in sorted(faster, key=faster.get, reverse=True) if faster[n] > 1]
+        told += [f"* {row['title']}: {', '.join(winners)}"] if winners else []
     if not told:
         return "No peer is faster than symgrad at any of these."
-    return "Faster than symgrad: " + "; ".join(told) + "."
+    return "Where a peer is faster than symgrad, and how many times as fast:\n\n" + "\n".join(told)
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -30,20 +30,22 @@ def logistic(size, *start):
     return trainer([x, y], loss, [W, b], works.rate(size))
 
 
+def one(x, y, W, b):
+    """The loss of one example: a vector and a number."""
+    return -T.log(T.nnet.softmax(T.dot(x, W) + b))[0, y]
+
+
 def example(size, *start):
     x, y = T.fvector("x"), T.lscalar("y")
     W, b = shared(start)
-    loss = -T.log(T.nnet.softmax(T.dot(x, W) + b))[0, y]
-    return trainer([x, y], loss, [W, b], works.rate(1))
+    return trainer([x, y], one(x, y, W, b), [W, b], works.rate(1))
 
 
 def epoch(size, *start):
-    step = example(1, *start)
-
-    def train(images, labels):
-        return sum(step(x, y) for x, y in zip(images, labels, strict=True)) / size
-
-    return train
+    i, images, labels = T.lscalar("i"), T.fmatrix("images"), T.lvector("labels")
+    W, b = shared(start)
+    train = trainer([i, images, labels], one(images[i], labels[i], W, b), [W, b], works.rate(1))
+    return lambda x, y: train.over(i=range(size), images=x, labels=y, reduce="mean")
 
 
 def mlp(size, *start):

@@ -1,0 +1,73 @@
+"""The benchmark beside the peers: its works are right, and its tables say who is faster."""
+
+import ast
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+MODULES = "frameworks readme rounds table with_numpy with_symgrad worker works".split()
+QUICK = ["sgd", "sgd-vector", "logistic-20", "mlp-20", "call"]
+
+
+@pytest.fixture
+def peers(monkeypatch):
+    """The benchmark's modules."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return SimpleNamespace(**{name: import_module(f"peers.{name}") for name in MODULES})
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_symgrad_and_numpy_by_hand_agree(peers, name):
+    work = peers.works.BY_NAME[name]
+    ours, hand = (peers.worker.begin(work, m)[3] for m in (peers.with_symgrad, peers.with_numpy))
+    told = peers.rounds.Measured()
+    peers.rounds.compare({"numpy": hand, "symgrad": ours}, told)
+    assert len(ours) == work.checked and not told.notes
+
+
+def test_gradients_by_hand_are_right(peers):
+    """Of the chain, in several blocks, and of the layers."""
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((2, 40_000), dtype=np.float32)
+    for model, args in (("chain", (x, y)), ("chain_gradients", (x, y))):
+        ours, hand = (getattr(m, model)(len(x))(*args)
+                      for m in (peers.with_symgrad, peers.with_numpy))
+        for a, b in zip(ours, hand, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    start = [rng.standard_normal((8, 8), np.float32), np.zeros(8, np.float32)] * 3
+    batch = rng.standard_normal((2, 4, 8), dtype=np.float32)
+    steps = [m.layers(4, *map(np.copy, start)) for m in (peers.with_symgrad, peers.with_numpy)]
+    for _ in range(5):
+        np.testing.assert_allclose(steps[0](*batch), steps[1](*batch), rtol=1e-5)
+
+
+def test_other_numbers_are_noticed(peers):
+    told = peers.rounds.Measured()
+    peers.rounds.compare({"numpy": [[[1.0]]], "jax": [[[1.000001]]], "torch": [[[1.0001]]]}, told)
+    assert told.wrong == ["torch"] and "1.0001" in told.notes["torch"]
+
+
+def test_each_framework_spells_models_that_exist(peers):
+    models = {work.model for work in peers.works.WORKS if not work.fresh}
+    for framework in peers.frameworks.FRAMEWORKS:
+        tree = ast.parse(peers.rounds.source(framework))
+        taking_size = {f.name for f in tree.body if isinstance(f, ast.FunctionDef)
+                       and [a.arg for a in f.args.args[:1]] == ["size"]}
+        assert taking_size <= models and {"logistic", "mlp", "layers"} <= taking_size
+
+
+def test_the_best_peer_and_the_readme(peers):
+    work = peers.works.BY_NAME["logistic-20"]
+    seconds = {"symgrad": [2e-5, 2e-5], "numpy": [3e-5, 3e-5], "jax": [1e-5, 1e-5]}
+    row = peers.table.row(work, peers.rounds.Measured(seconds, {"torch": "not installed"}))
+    assert row["best"] == "jax" and row["times_as_fast"]["median"] == pytest.approx(0.5)
+    assert "0.50x (0.50..0.50) of 2x MISSED" in peers.table.beside(row)
+    facts = {"processor": "P", "date": "2026-01-02 03:04", "python": "3", "versions": {"jax": "1"}}
+    titles = {"symgrad": "symgrad", "numpy": "by hand", "jax": "JAX", "torch": "torch"}
+    text = peers.readme.section({"machine": facts, "frameworks": titles, "works": [row]})
+    assert "| 20 us | 30 us | **10 us** | – |" in text
+    assert f"* {work.title}: JAX 2.00" in text
