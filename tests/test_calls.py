@@ -11,6 +11,8 @@ import symgrad as sg
 import symgrad.tensor as T
 from symgrad.errors import ArgumentError, DtypeError, IndexingError, ShapeError
 
+pytestmark = pytest.mark.usefixtures("on_compiled_code")
+
 
 def step(W):
     """A function that reads its argument after W was overwritten: W + x.T x, and x itself."""

@@ -21,6 +21,8 @@ from symgrad.errors import (
     UnusedInputError,
 )
 
+pytestmark = pytest.mark.usefixtures("on_compiled_code")
+
 
 def logistic(dtype="float32", batch=None):
     x, y = T.matrix("x", dtype=dtype), T.lvector("y")

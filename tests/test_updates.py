@@ -11,6 +11,8 @@ from symgrad.config import options
 from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.updates import schedules
 
+pytestmark = pytest.mark.usefixtures("on_compiled_code")
+
 U = sg.updates
 STEPS = 6
 

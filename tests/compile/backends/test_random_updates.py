@@ -68,7 +68,7 @@ class Drawn:
     def trained(self, passes):
         outputs = [self.pick(kind) for kind in (self.matrices, self.vectors, self.scalars)]
         f = sg.function(self.inputs, outputs, updates=list(self.updates()), passes=passes,
-                        backend="numpy", on_unused_input="ignore")
+                        on_unused_input="ignore")
         found = []
         for _ in range(3):
             found += f(self.numbers(self.n, self.m), self.numbers(self.m), self.numbers(self.n),
@@ -76,6 +76,7 @@ class Drawn:
         return [*found, *(s.get_value() for s in self.shared)]
 
 
+@pytest.mark.usefixtures("on_compiled_code")
 @pytest.mark.parametrize("seed", range(60))
 def test_random_updates(seed):
     digits = 1e-9 if seed % 5 else 2e-3
