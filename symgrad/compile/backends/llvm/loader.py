@@ -12,9 +12,8 @@ import mmap
 import os
 import struct
 import sys
-from base64 import b64decode
+from binascii import a2b_base64
 from functools import lru_cache
-from typing import NamedTuple
 from zlib import decompress
 
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -34,13 +33,13 @@ class Unknown(Exception):
     """An object file, or a machine, that is not for this loader."""
 
 
-class Piece(NamedTuple):
+class Piece:
     """A section that is loaded: its bytes are ``image[start:start + size]`` of the object."""
 
-    start: int
-    size: int
-    align: int
-    code: bool
+    __slots__ = ("start", "size", "align", "code")
+
+    def __init__(self, start, size, align, code):
+        self.start, self.size, self.align, self.code = start, size, align, code
 
 
 class Object:
@@ -243,7 +242,7 @@ def works():
     if sys.platform != "linux" or os.uname().machine != "x86_64" or struct.calcsize("P") != 8:
         return False
     try:
-        image = Image([decompress(b64decode(PROBE))])
+        image = Image([decompress(a2b_base64(PROBE))])
     except (Unknown, OSError):
         return False
     probe = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(image["probe"])

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from symgrad.compile.backends import numpy as printed
+from symgrad.compile.backends import find
 from symgrad.compile.backends.llvm import blas, engine, entry
 from symgrad.compile.backends.llvm.arena import LINE
 from symgrad.compile.backends.llvm.calls import array_at, run_nodes
@@ -60,7 +60,7 @@ class Program:
 
     @cached_property
     def _printed(self):
-        return printed.compile(self.plan, self.selection)
+        return find("numpy").compile(self.plan, self.selection)
 
     @property
     def source(self):
@@ -69,11 +69,9 @@ class Program:
     def node_at(self, line):
         return None
 
-    def enter(self, request, containers, python, flags):
-        """The `entry.Entry` of a function, or None where there can be none."""
-        if not entry.able(self):
-            return None
-        return entry.Entry(State(self), request, containers, python, flags)
+    def enter(self, *args):
+        """The `entry.Entry` of a function, or None if objects are not as it must find them."""
+        return entry.Entry(State(self), *args) if entry.holds() else None
 
     def run(self, *arrays):
         """One array for each input and shared variable of the plan: (outputs, values of the
