@@ -30,7 +30,8 @@ class Entered:
         """The native entry (backends/llvm/entry.py), made when it is first asked for; None where
         there is none."""
         if self._native is None and hasattr(self.code, "enter") and self.profile is None:
-            native = self.code.enter(self.program, self._shared, self._python, self._flags)
+            native = self.code.enter(self.program, self._shared, self._python, self._flags,
+                                     self._lock)
             self.__call__ = self._python if native is None else native.call
             self._native = native
         return self._native

@@ -112,7 +112,8 @@ class _Run:
         self.args = [a if k == at else _dense(f._accepted(k, a)) for k, a in enumerate(args)]
         self.results = _Results(f.plan.outputs, self.count, reduce)
         self.native = f._enter()
-        if self.native is not None:
+        self.chunks = self.native is not None and self.native.loops
+        if self.chunks:
             if at is not None:
                 self.args[at] = self.values[0] if self.count else None
             self.lock = self.native.lock
@@ -138,7 +139,7 @@ class _Run:
     def _chunk(self, stop):
         """Calls up to `stop`, or fewer; at least one."""
         f, results, native = self.f, self.results, self.native
-        if native is not None and results.rows is not None and not results.lists:
+        if self.chunks and results.rows is not None and not results.lists:
             stop = min(stop, self.done + results.room())
             with self.lock:
                 native.prepare(self.at, self.values)

@@ -12,6 +12,8 @@ import ctypes
 import sys
 import sysconfig
 import threading
+import time
+from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
@@ -25,6 +27,8 @@ CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 ARRAY_TYPE, NEW_FROM_DESCR = 2, 94
 FASTCALL_KEYWORDS = 0x82
 ADDRESS = ctypes.c_void_p
+CLOCK = time.perf_counter
+CODE = "call", "loop", "make", "place", "grow", "free_make", "free_grow"  # of `native`
 
 
 class Method(ctypes.Structure):
@@ -37,6 +41,30 @@ class Method(ctypes.Structure):
 class Words(np.ndarray):
     """A builtin's ``self``: machine code reads its elements, and its attributes keep alive what
     they point to."""
+
+
+class Steps:
+    """The steps that Python runs, called by native code.  `numbers`: {node: its place among what
+    native code returns}; `made`: the words there."""
+
+    def __init__(self, state):
+        self.state, self.numbers, self.made = state, {}, None
+        self.hook = type(state.hooks[1])(self.call)
+
+    def call(self, address, number, words):
+        status = self.state.call(address, number, words)
+        if not status:
+            for node in self.state.program.python[number].outputs:
+                if node in self.numbers:
+                    array = self.state.made[node]
+                    ctypes.pythonapi.Py_IncRef(ctypes.py_object(array))
+                    self.made[self.numbers[node]] = id(array)
+        return status
+
+    def fail(self):
+        """Raise what a step has raised."""
+        error, self.state.error = self.state.error, None
+        raise error from None
 
 
 class Block:
@@ -146,12 +174,12 @@ def api(number):
 @cache
 def fixed():
     """The words that are the same for all functions, {name: value}, and the code they are of."""
-    code = engine.code([(native.text(), 2)], ["call", "loop", "make", "place", "grow"])
+    code = engine.code([(native.text(), 2)], list(CODE))
     words = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ADDRESS).value
              for name in FUNCTIONS}
     words |= {"new_array": api(NEW_FROM_DESCR), "array": id(np.ndarray), "nothing": id(None),
-              "bytes": id(np.dtype(np.uint8)), "make": code["make"], "place": code["place"]}
-    return words, code
+              "bytes": id(np.dtype(np.uint8)), "clock": id(CLOCK)}
+    return words | {name: code[name] for name in CODE if name in WORD}, code
 
 
 # -- the entry of a function
@@ -160,10 +188,11 @@ def fixed():
 class Entry:
     """`call`: the builtin.  `chunk`: many calls in a row, by another builtin."""
 
-    def __init__(self, state, request, containers, python, flags):
+    def __init__(self, state, request, containers, python, flags, turns=None):
         """`state`: one of the program's; `request`: what the function was asked for; `containers`:
         of the plan's shared variables; `python`: what takes the calls that do not fit; `flags`:
-        two words, not 0 while native, or Python, code is in the course of a call."""
+        two words, not 0 while native, or Python, code is in the course of a call; `turns`: the
+        lock that calls take which update."""
         program, (words, code) = state.program, fixed()
         plan, driver = program.plan, program.driver
         self.program, self.flags, self.lock = program, flags, threading.Lock()
@@ -174,19 +203,26 @@ class Entry:
         counts = [1 + 2 * leaf.type.ndim for leaf in program.leaves]
         self.rows = np.cumsum([0, *counts])
         places = {leaf: k for k, leaf in enumerate(plan.shared)}
-        outputs = driver.returned[:len(plan.outputs)]
-        self.outputs = outputs
+        kinds = [(ndim, id(np.dtype(dtype)), 0) for _, dtype, ndim in driver.results]
+        steps = Steps(state)
+        for node in driver.returned:  # those that Python makes get numbers behind the others
+            if not isinstance(node, int) and node not in plan.shared:
+                steps.numbers[node] = len(kinds)
+                kinds.append((0, 0, 0))
+        returned = [steps.numbers.get(r, r) for r in driver.returned]
+        self.outputs = outputs = returned[:len(plan.outputs)]
+        self.turns, self.loops = turns, not steps.numbers
         swaps = [(id(containers[places[leaf]].cell), number) for (leaf, _), number in zip(
-            plan.updates, driver.returned[len(outputs):], strict=True)
+            plan.updates, returned[len(outputs):], strict=True)
             if isinstance(number, int)]
         written = [len(plan.inputs) + places[leaf] for leaf in driver.in_place]
         keys = request.form if isinstance(request.form, list) else []
-        kinds = [(ndim, id(np.dtype(dtype)), 0) for _, dtype, ndim in driver.results]
         parts = {
             "leaves": [w for leaf in leaves for w in leaf], "table": [0] * int(self.rows[-1]),
             "cells": [id(c.cell) for c in containers], "kinds": [w for k in kinds for w in k],
             "made": [0] * len(kinds), "swaps": [w for s in swaps for w in s], "returns": outputs,
             "keys": [id(k) for k in keys], "writes": written, "spans": [0] * 2 * len(leaves),
+            "held": [0] * len(containers),
         }
         self.starts, total = {}, LAST
         for name, part in parts.items():
@@ -206,8 +242,18 @@ class Entry:
         for name, value in words.items():
             raw[WORD[name]] = value
         raw[STATE.index("alloc")], raw[STATE.index("grow")] = code["make"], code["grow"]
+        objects = {"fail": steps.fail}
+        if turns is not None:
+            objects |= {"acquire": turns.acquire, "release": turns.release}
+        if program.python:
+            steps.made, raw[WORD["steps"]] = raw[self.starts["made"]:], 1
+            raw[STATE.index("call")] = ctypes.cast(steps.hook, ADDRESS).value
+            objects["forget"] = state.made.clear
+        for name, value in objects.items():
+            raw[WORD[name]] = id(value)
         holder = raw.view(Words)
-        holder.keep = state, code, program, containers, python, flags, keys, Block(raw)
+        holder.keep = (state, code, program, containers, python, flags, keys, Block(raw), objects,
+                       steps)
         holder.methods = [Method(name, code[name.decode()], FASTCALL_KEYWORDS, None)
                           for name in (b"call", b"loop")]
         make = ctypes.PYFUNCTYPE(ctypes.py_object, ADDRESS, ctypes.py_object, ADDRESS)(
@@ -241,7 +287,8 @@ class Entry:
         for number, record in zip(self.outputs, records, strict=True):
             raw[self.starts["kinds"] + len(KIND) * number + 2] = record.ctypes.data
         raw[WORD["start"]], raw[WORD["stop"]], raw[WORD["turn"]] = start, stop, 0
-        done = max(self._loop(*args), 0)
+        with self.turns or nullcontext():
+            done = max(self._loop(*args), 0)
         strays = {}
         if raw[WORD["strayed"]] and done:
             for k, number in enumerate(self.outputs):
@@ -271,9 +318,3 @@ def leaf_words(leaf, known, plan, driver, strict):
         words["int"] = id(int) if dtype == np.int64 and not strict else 0
         words["float"] = id(float) if dtype == np.float64 and not strict else 0
     return [*words.values(), *[d if isinstance(d, int) else -1 for d in known.type.shape]]
-
-
-def able(program):
-    """Whether a program can have an `Entry`: objects are as they should be, and no step is run by
-    Python."""
-    return not program.python and holds()

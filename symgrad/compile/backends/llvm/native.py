@@ -14,7 +14,7 @@ changed.
 from __future__ import annotations
 
 from symgrad.compile.backends.llvm.driver import STATE
-from symgrad.compile.backends.llvm.ir import Module
+from symgrad.compile.backends.llvm.ir import Module, constant
 from symgrad.compile.backends.llvm.moves import FAILED
 from symgrad.compile.backends.llvm.objects import (
     DATA,
@@ -25,6 +25,7 @@ from symgrad.compile.backends.llvm.objects import (
     SIZE,
     Writing,
     each,
+    free,
     grow,
     leaf,
     make,
@@ -34,13 +35,82 @@ from symgrad.compile.backends.llvm.objects import (
     span,
 )
 
+LONG = 20e-6  # seconds; a call that takes longer lets go of the GIL
+OFTEN = 32  # it is looked at in one of so many calls
+
 
 def text():
     """The module."""
     module = Module()
-    for write in (make, place, grow, leaf, span, meets, settle, step, drop, call, loop):
+    for write in (make, place, grow, free, leaf, span, meets, settle, hold, work, step, drop,
+                  attempt, call, loop):
         write(module)
     return module.text
+
+
+def hold(module):
+    """Keep the arrays of the shared variables while others may replace them; or give them up."""
+    f = Writing(module, "hold", "ptr %state, i1 %keep", "void")
+    w = f.w
+    cells, held = f.get("cells", "ptr"), f.get("held", "ptr")
+    with w.loop(f.get("shared")) as one:
+        before = f.item(held, one.index, "ptr")
+        f.store("null", held, one.index, "ptr")
+        f.decref(before)
+        with w.when("%keep"):
+            array = f.at(f.at(f.item(cells, one.index, "ptr"), ITEMS), 0)
+            f.api("Py_IncRef", "void", f"ptr {array}")
+            f.store(array, held, one.index, "ptr")
+    f.end("")
+
+
+def work(module):
+    """Run the program; without the GIL, if it took longer than `LONG` when that was last looked
+    at."""
+    f = Writing(module, "work", "ptr %state, ptr %table", "i64")
+    w = f.w
+    alloc, grows = (w.cell("i64", "%state", STATE.index(x)) for x in ("alloc", "grow"))
+    turns, start = f.get("turns"), w.alloca("double")
+    f.put("turns", w.let(f"add i64 {turns}, 1"))
+    timed = f.same(w.let(f"and i64 {turns}, {OFTEN - 1}"), "0", "i64")
+    with w.when(timed):
+        w.do(f"store double {now(f)}, ptr {start}")
+    run = f.get("run", "ptr")
+    keep, leave, go, done = (w.label(x) for x in ("keep", "leave", "go", "done"))
+    w.branch(f.same(f.get("slow"), "0", "i64"), keep, leave)
+    w.block(keep)
+    mine = w.let(f"call i64 {run}(ptr %state, ptr %table)")
+    w.jump(done)
+    w.block(leave)
+    w.do("call void @hold(ptr %state, i1 true)")
+    maker, grower = (w.let(f"load ptr, ptr {p}") for p in (alloc, grows))
+    f.put("maker", maker, "ptr")
+    f.put("grower", grower, "ptr")
+    w.do(f"store ptr {f.get('free_make', 'ptr')}, ptr {alloc}")
+    w.do(f"store ptr {f.get('free_grow', 'ptr')}, ptr {grows}")
+    f.put("thread", f.api("PyEval_SaveThread", "ptr"), "ptr")
+    w.jump(go)
+    w.block(go)
+    theirs = w.let(f"call i64 {run}(ptr %state, ptr %table)")
+    f.api("PyEval_RestoreThread", "void", f"ptr {f.get('thread', 'ptr')}")
+    w.do(f"store ptr {maker}, ptr {alloc}")
+    w.do(f"store ptr {grower}, ptr {grows}")
+    w.jump(done)
+    w.block(done)
+    status = w.let(f"phi i64 [{mine}, %{keep}], [{theirs}, %{go}]")
+    with w.when(f.both(timed, f.same(status, "0", "i64"))):
+        took = w.let(f"fsub double {now(f)}, {w.let(f'load double, ptr {start}')}")
+        slow = w.let(f"fcmp ogt double {took}, {constant(LONG, 'double')}")
+        f.put("slow", w.let(f"zext i1 {slow} to i64"))
+    f.end(status)
+
+
+def now(f):
+    """Seconds, by Python's own clock."""
+    number = f.api("PyObject_CallNoArgs", "ptr", f"ptr {f.get('clock', 'ptr')}")
+    value = f.api("PyFloat_AsDouble", "double", f"ptr {number}")
+    f.decref(number)
+    return value
 
 
 def step(module):
@@ -70,7 +140,7 @@ def step(module):
         good = w.let(f"call i1 @settle(ptr %state, ptr {leaves}, ptr {table}, i64 0, "
                      f"i64 {inputs})")
         f.leave(w.let(f"xor i1 {good}, true"), str(REFUSED))
-    status = w.let(f"call i64 {f.get('run', 'ptr')}(ptr %state, ptr {table})")
+    status = w.let(f"call i64 @work(ptr %state, ptr {table})")
     f.leave(f.differ(status, "0"), status)
     made, swaps = f.get("made", "ptr"), f.get("swaps", "ptr")
     with w.loop(f.get("updates")) as update:  # new arrays go into cells, old ones among `made`
@@ -98,16 +168,41 @@ def drop(module):
     with w.when(f.differ(old, "null", "ptr")):
         f.put("old", "null", "ptr")
         f.decref(old)
+    with w.when(f.differ(f.get("thread", "ptr"), "null", "ptr")):
+        f.put("thread", "null", "ptr")
+        w.do("call void @hold(ptr %state, i1 false)")
+    forget = f.get("forget", "ptr")
+    with w.when(f.differ(forget, "null", "ptr")):
+        error = fetch(f)
+        f.decref(f.api("PyObject_CallNoArgs", "ptr", f"ptr {forget}"))
+        f.api("PyErr_Restore", "void", *[f"ptr {x}" for x in error])
     f.end("")
+
+
+def fetch(f):
+    """The exception that is set, as three values for PyErr_Restore."""
+    places = [f.w.alloca("ptr") for _ in range(3)]
+    f.api("PyErr_Fetch", "void", *[f"ptr {p}" for p in places])
+    return [f.w.let(f"load ptr, ptr {p}") for p in places]
+
+
+def fail(f):
+    """Set the exception that a step in Python has kept, if none is set."""
+    w = f.w
+    with w.when(f.same(f.api("PyErr_Occurred", "ptr"), "null")):
+        f.decref(f.api("PyObject_CallNoArgs", "ptr", f"ptr {f.get('fail', 'ptr')}"))
 
 
 # -- entries
 
 
+def state_of(f):
+    f.w.do(f"%state = load ptr, ptr {f.w.cell('i8', '%self', DATA)}")
+
+
 def enter(f, refuse):
-    """The state and its flags; to `refuse` where the arguments or the state will not do."""
+    """The flags; to `refuse` where the arguments or the state will not do."""
     w = f.w
-    w.do(f"%state = load ptr, ptr {w.cell('i8', '%self', DATA)}")
     flags = f.get("flags", "ptr")
     fine = f.both(f.same("%names", "null"), f.same("%count", f.get("inputs"), "i64"),
                   f.same(f.item(flags, 0), "0", "i64"), f.same(f.item(flags, 1), "0", "i64"))
@@ -134,7 +229,41 @@ def arguments(f, refuse):
 
 
 def call(module):
+    """The entry.  Calls that let others run in between take turns, if they update."""
     f = Writing(module, "call", "ptr %self, ptr %args, i64 %count, ptr %names", linkage="")
+    w = f.w
+    state_of(f)
+    short, long, python = w.label("short"), w.label("long"), w.label("python")
+    careful = f.both(f.differ(f.get("acquire", "ptr"), "null", "ptr"), f.differ(
+        w.let(f"or i64 {f.get('slow')}, {f.get('steps')}"), "0"))
+    w.branch(careful, long, short)
+    try_it = "call ptr @attempt(ptr %state, ptr %args, i64 %count, ptr %names)"
+
+    def tried(got):
+        back = w.label("back")
+        w.branch(f.same(got, "%state"), python, back)
+        w.block(back)
+        w.do(f"ret ptr {got}")
+
+    w.block(short)
+    tried(w.let(try_it))
+    w.block(long)
+    turn = f.api("PyObject_CallNoArgs", "ptr", f"ptr {f.get('acquire', 'ptr')}")
+    f.leave(f.same(turn, "null"), "null")
+    f.decref(turn)
+    got = w.let(try_it)
+    error = fetch(f)
+    f.decref(f.api("PyObject_CallNoArgs", "ptr", f"ptr {f.get('release', 'ptr')}"))
+    f.api("PyErr_Restore", "void", *[f"ptr {x}" for x in error])
+    tried(got)
+    w.block(python)
+    f.end(f.api("PyObject_Vectorcall", "ptr", f"ptr {f.get('python', 'ptr')}", "ptr %args",
+                "i64 %count", "ptr %names"))
+
+
+def attempt(module):
+    """A call; `state` itself where it is not for native code."""
+    f = Writing(module, "attempt", "ptr %state, ptr %args, i64 %count, ptr %names")
     w = f.w
     python, refused, back = w.label("python"), w.label("refused"), w.label("back")
     flags = enter(f, python)
@@ -160,10 +289,14 @@ def call(module):
     w.branch(f.same(status, "0", "i64"), done, back)
 
     w.block(back)  # nothing was changed
+    failed, away = w.label("failed"), w.label("away")
+    w.branch(f.same(status, str(FAILED), "i64"), failed, away)
+    w.block(away)
     w.do("call void @drop(ptr %state, i1 true)")
-    failed = w.label("failed")
-    w.branch(f.same(status, str(FAILED), "i64"), failed, refused)
+    w.jump(refused)
     w.block(failed)
+    fail(f)
+    w.do("call void @drop(ptr %state, i1 true)")
     f.store("0", flags)
     f.decref(w.let(f"load ptr, ptr {holder}"))
     w.do("ret ptr null")
@@ -172,9 +305,7 @@ def call(module):
     f.decref(w.let(f"load ptr, ptr {holder}"))
     w.jump(python)
     w.block(python)
-    given = f.api("PyObject_Vectorcall", "ptr", f"ptr {f.get('python', 'ptr')}", "ptr %args",
-                  "i64 %count", "ptr %names")
-    w.do(f"ret ptr {given}")
+    w.do("ret ptr %state")
 
     w.block(done)
     made, returns = f.get("made", "ptr"), f.get("returns", "ptr")
@@ -190,9 +321,8 @@ def call(module):
         return array
 
     w.block(kinds[0])
-    nothing = f.get("nothing", "ptr")
-    f.api("Py_IncRef", "void", f"ptr {nothing}")
-    w.do(f"store ptr {nothing}, ptr {holder}")
+    f.api("Py_IncRef", "void", f"ptr {f.get('nothing', 'ptr')}")
+    w.do(f"store ptr {f.get('nothing', 'ptr')}, ptr {holder}")
     w.jump(finish)
     w.block(kinds[1])
     w.do(f"store ptr {take('0')}, ptr {holder}")
@@ -224,6 +354,7 @@ def call(module):
 def loop(module):
     f = Writing(module, "loop", "ptr %self, ptr %args, i64 %count, ptr %names", linkage="")
     w = f.w
+    state_of(f)
     none, refused = w.label("none"), w.label("refused")
     flags = enter(f, none)
     f.store("1", flags)
@@ -244,6 +375,8 @@ def loop(module):
     w.do(f"store ptr {value}, ptr {at}")
     status = w.let(f"call i64 @step(ptr %state, ptr {record}, ptr {row})")
     good = f.same(status, "0", "i64")
+    with w.when(f.same(status, str(FAILED), "i64")):
+        fail(f)
     w.do(f"call void @drop(ptr %state, i1 {w.let(f'xor i1 {good}, true')})")
     wrong = w.label("wrong")
     w.branch(good, more, wrong)

@@ -19,7 +19,7 @@ assert len(STATE) + 3 <= FIRST
 FUNCTIONS = ("Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyList_New", "PyDict_New",
              "PyDict_SetItem", "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong",
              "PyEval_SaveThread", "PyEval_RestoreThread", "PyObject_CallNoArgs",
-             "PyFloat_AsDouble")
+             "PyFloat_AsDouble", "PyErr_Occurred", "PyErr_Fetch", "PyErr_Restore")
 WORDS = (
     *FUNCTIONS, "new_array", "array", "bytes", "nothing",  # the last: None
     "run", "make", "place",  # code
@@ -28,7 +28,8 @@ WORDS = (
     "leaves", "cells", "table", "kinds", "made", "swaps", "returns", "keys", "writes", "spans",
     "block", "old", "settled",
     "values", "size", "row", "start", "stop", "turn", "strayed", "status",  # of `loop`
-    "acquire", "release", "clock", "slow", "turns", "thread",  # of calls that take long
+    "free_make", "free_grow", "maker", "grower", "thread", "held",  # of calls without the GIL
+    "acquire", "release", "clock", "slow", "turns", "steps", "fail", "forget",
 )  # fmt: skip
 WORD = {name: FIRST + k for k, name in enumerate(WORDS)}
 LAST = FIRST + len(WORDS)
@@ -166,6 +167,17 @@ def grow(module):
     f.store(start, "%state", STATE.index("arena"))
     f.store("%size", "%state", STATE.index("room"))
     f.end(w.let(f"inttoptr i64 {start} to ptr"))
+
+
+def free(module):
+    """`make`, `place` and `grow` for a program that runs without the GIL: they take it."""
+    for name, word in (("free_make", "maker"), ("free_grow", "grower")):
+        args = "i64 %number, ptr %lengths" if word == "maker" else "i64 %size"
+        f = Writing(module, name, f"ptr %state, {args}", linkage="")
+        f.api("PyEval_RestoreThread", "void", f"ptr {f.get('thread', 'ptr')}")
+        got = f.w.let(f"call ptr {f.get(word, 'ptr')}(ptr %state, {args})")
+        f.put("thread", f.api("PyEval_SaveThread", "ptr"), "ptr")
+        f.end(got)
 
 
 # -- arguments and shared variables
