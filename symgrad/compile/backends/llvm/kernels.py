@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from symgrad.compile.backends.llvm import rows
 from symgrad.compile.backends.llvm.fold import beats, combined
-from symgrad.compile.backends.llvm.inner import innermost, vectors
-from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant
+from symgrad.compile.backends.llvm.inner import CHEAP, innermost, vectors
+from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, vector
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, Size, walk
 from symgrad.compile.nest import Assign, Fold, For, Local, Nonempty
 from symgrad.types import Dim
 
+MANY = 48  # costly rows in one kernel, from which on they are called
 WIDE = {"float32": "float64"}  # what long sums are kept in
 
 
@@ -108,6 +109,9 @@ class Body:
         self.module = module
         self.w = module.function(f"define internal i64 @{name}({', '.join(head)})")
         self.roomy = {b.name for b in nest.buffers if len(b.lengths) == 1}
+        dear = [x for s in statements(nest.body) for e in expressions(s) for x in walk(e)
+                if type(x) is Apply and x.row not in CHEAP]
+        self.long = len(dear) > MANY
         self.locals, self.sums, self.extent = {}, {}, {}
         self.numbers = {id(e): k for k, e in enumerate(checks(nest), 1)}
 
@@ -263,7 +267,7 @@ class Body:
             args = [self.value(a) for a in e.args]
             if e.row == "cast":
                 return rows.cast(self.w, args[0], e.args[0].dtype, e.dtype, 1)
-            return rows.apply(self.w, e.row, e.args[-1].dtype, e.dtype, 1, args)
+            return self.applied(e, 1, args)
         if kind is Load:
             a = self.arrays[e.source]
             return self.read(self.address(e), a.dtype)
@@ -278,6 +282,25 @@ class Body:
         if kind is Affine:
             return self.affine(e)
         return self.checked(e)
+
+    def applied(self, e, width, args):
+        """A row of the vocabulary on values; in a kernel with very many of them, such as take more
+        than an instruction or two are functions, for LLVM's sake."""
+        row, dtype = e.row, e.args[-1].dtype
+        if not self.long or row in CHEAP:
+            return rows.apply(self.w, row, dtype, e.dtype, width, args)
+        kinds = [vector(a.dtype, width) for a in e.args]
+        name = f"row_{row}_{dtype}_{width}"
+        if name not in self.module.functions:
+            mine = [f"%x{k}" for k in range(len(args))]
+            head = ", ".join([f"{kind} {x}" for kind, x in zip(kinds, mine, strict=True)])
+            w = self.module.function(
+                f"define internal {vector(e.dtype, width)} @{name}({head}) noinline")
+            w.do(f"ret {vector(e.dtype, width)} "
+                 f"{rows.apply(w, row, dtype, e.dtype, width, mine)}")
+            self.module.add(name, w)
+        given = ", ".join([f"{kind} {x}" for kind, x in zip(kinds, args, strict=True)])
+        return self.w.let(f"call {vector(e.dtype, width)} @{name}({given})")
 
     def affine(self, e):
         total = str(e.offset)

@@ -137,7 +137,7 @@ class Lanes:
             if e.row == "cast":
                 made = rows.cast(self.w, args[0], e.args[0].dtype, e.dtype, lane.width)
             else:
-                made = rows.apply(self.w, e.row, e.args[-1].dtype, e.dtype, lane.width, args)
+                made = self.k.applied(e, lane.width, args)
         elif kind is Load:
             made = self.read(e, lane)
         elif kind is Index:
