@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symgrad.compile.backends.llvm import kernels, products
 from symgrad.compile.backends.llvm.arena import without_copy
 from symgrad.compile.backends.llvm.ir import MEMORY
@@ -77,17 +79,19 @@ class Moves:
                         self.values[i].pointer == self.values[n].pointer):
                     less = without_copy(nest, p.names[i], p.names[n])
                     nest, kind = (less, kind + f"{p.names[n]} ") if less else (nest, kind)
-        self.call_kernel(p.kernel, nest, [*params, *outs], [self.address(b) for b in buffers], kind)
+        self.call_kernel(p.kernel, nest, [*params, *outs], [self.address(b) for b in buffers], kind,
+                         p.first)
 
-    def call_kernel(self, kernel, nest, values, buffers, kind=""):
-        """`kind`: what of the kernel the nest is, if not all of it."""
+    def call_kernel(self, kernel, nest, values, buffers, kind="", first=None):
+        """`kind`: what of the kernel the nest is, if not all of it; `first`: see `Piece`."""
         w = self.w
         layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
         key = body_key(kernel), layouts, kind
         emitted = self.emitted.get(key)
         if emitted is None:
             name = f"kernel{len(self.emitted)}"  # no names of the user: they may be in any script
-            emitted = self.emitted[key] = kernels.emit(self.module, nest, name, layouts)
+            own = replace(nest, lengths=first.lengths, buffers=first.buffers) if first else nest
+            emitted = self.emitted[key] = kernels.emit(self.module, own, name, layouts)
         args = [f"ptr {self.bad}"]
         for v in values:
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides if s != "1"]]

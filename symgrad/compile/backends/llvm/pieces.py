@@ -15,7 +15,8 @@ from symgrad.compile.memory import Want
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
-Piece = namedtuple("Piece", "kind step nest kernel names guard", defaults=(None,))
+# `first`: the nest of the first step of its pattern, whose lengths the loops of this one name.
+Piece = namedtuple("Piece", "kind step nest kernel names guard first", defaults=(None, None))
 
 
 def pieces_of(plan, names, share=True):
@@ -78,7 +79,7 @@ def shared(step, dims, first, theirs, piece, names):
         results=tuple([r._replace(type=types[r.name]) for r in nest.results]),
         buffers=tuple([replace(b, lengths=tuple([mine.get(d, d) for d in b.lengths]))
                        for b in nest.buffers]))
-    return piece._replace(step=step, nest=nest,
+    return piece._replace(step=step, nest=nest, first=piece.nest,
                           names={n: names[other] for other, n in nodes.items()})
 
 
