@@ -23,18 +23,22 @@ REPEATS = {1_000: 5, 10_000: 2, 50_000: 1}
 
 
 @cache
-def fresh_runs(clock: str, runs: int = 9) -> list[dict]:
+def fresh_runs(clock: str, model: str = "logistic", cold: bool = False, runs: int = 9) -> list:
     """The stages of `first_result.py` in processes of their own.
 
     Modules come from bytecode, as those of an installed package do: a first process, which is left
-    out, writes it to a folder of its own.
+    out, writes it to a folder of its own.  Compiled code comes from the process before, unless
+    `cold`.
     """
-    command = [sys.executable, str(SCRIPT), clock]
+    command = [sys.executable, str(SCRIPT), clock, model]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         environment["PYTHONPYCACHEPREFIX"] = folder
-        texts = [subprocess.run(command, check=True, capture_output=True, text=True,
-                                env=environment).stdout for _ in range(runs + 1)]
+        texts = []
+        for k in range(runs + 1):
+            environment["SYMGRAD_CACHE_DIR"] = os.path.join(folder, f"code{k * cold}")
+            texts.append(subprocess.run(command, check=True, capture_output=True, text=True,
+                                        env=environment).stdout)
     return [json.loads(text) for text in texts[1:]]
 
 
@@ -46,9 +50,12 @@ class Fresh:
     title: str
     stages: tuple[str, ...]
     at_most: float | None
+    model: str = "logistic"
+    cold: bool = False
 
     def measure(self, seconds: float, clock: str) -> Iterator[Row]:
-        sums = [1e3 * sum(run[s] for s in self.stages) for run in fresh_runs(clock)]
+        runs = fresh_runs(clock, self.model, self.cold)
+        sums = [1e3 * sum(run[s] for s in self.stages) for run in runs]
         yield Row(self.name, "ms", Spread.of(sums), at_most=self.at_most)
 
 
@@ -105,6 +112,13 @@ WORKS = (
     Fresh("logistic-again", "the same a second time in the process", ("again",), None),
     Fresh("logistic-all", "the same with both imports, the expression and its gradient",
           ("numpy", "symgrad", "graph", "first"), None),
+    Fresh("logistic-cold", "expression, gradient, function, first result; no compiled code kept",
+          ("graph", "first"), 100.0, cold=True),
+    Fresh("logistic-warm", "the same when an earlier process has compiled it",
+          ("graph", "first"), 20.0),
+    Fresh("layers-cold", "the same for 200 layers of 32, cold", ("graph", "first"), 500.0,
+          "layers", True),
+    Fresh("layers-warm", "the same, warm", ("graph", "first"), 500.0, "layers"),
     Growth("deep", "a deep elementwise chain, microseconds a node", "deep"),
     Growth("wide", "a wide tree, microseconds a node", "wide"),
     Growth("layers", "a deep perceptron, microseconds a node", "layers"),
