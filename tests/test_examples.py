@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "examples").glob("*/*.py"))
@@ -17,9 +18,11 @@ LAST_LINE = {
 }
 
 
+@pytest.mark.parametrize("backend", BACKENDS[:-1])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_example(script, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+def test_example(script, backend, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error",
+                   "SYMGRAD_BACKEND": backend}
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, text=True,
                           capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import TABLE, value
+from helpers import BACKENDS, TABLE, value
 
 import symgrad as sg
 import symgrad.tensor as T
-from symgrad.compile.backends import BACKENDS
 from symgrad.derive import backward
 from symgrad.errors import ArgumentError, DtypeError
 from symgrad.interpret import evaluate, run
