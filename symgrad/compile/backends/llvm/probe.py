@@ -14,8 +14,8 @@ from symgrad.compile.backends.llvm.ir import MEMORY, Module, wide
 class Row:
     """``Row(function, ["float32"], "float32", 16)``: an array function, written 16 lanes wide.
 
-    `function(w, width, texts)` writes the lanes and returns the text of the result.  Lengths must be
-    multiples of the width.
+    `function(w, width, texts)` writes the lanes and returns the text of the result.  Lengths
+    must be multiples of the width.
     """
 
     def __init__(self, function, dtypes, out, width):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from symgrad.compile.backends.llvm import floats, whole
+from symgrad.compile.backends.llvm import explog, floats, powers, trig, whole
 from symgrad.compile.backends.llvm.ir import REGISTER
 from symgrad.compile.backends.llvm.vector import Value
 
 FLOATS = {"float16": "half", "float32": "float", "float64": "double"}
+REAL = {**floats.ROWS, **explog.ROWS, **trig.ROWS, **powers.ROWS}
 MOVES = ("where", "conj", "real", "imag")  # they compute nothing: halves stay halves
 
 
@@ -14,7 +15,7 @@ def table(dtype):
     """The rows of a dtype, {name: function of `Value`}."""
     if dtype == "bool":
         return whole.BOOLS
-    return floats.ROWS if dtype in FLOATS else whole.ROWS if dtype in REGISTER else {}
+    return REAL if dtype in FLOATS else whole.ROWS if dtype in REGISTER else {}
 
 
 def supports(row, dtype):
@@ -32,8 +33,8 @@ def supports(row, dtype):
 def apply(w, row, dtype, out, width, args):
     """The text of ``row(*args)`` in the function that `w` writes.
 
-    `dtype`: of the operands (of ``where``: of its branches); `out`: of the result; `width`: how many
-    lanes each has.  float16 is computed in float32 and rounded, as NumPy does.
+    `dtype`: of the operands (of ``where``: of its branches); `out`: of the result; `width`: how
+    many lanes each has.  float16 is computed in float32 and rounded, as NumPy does.
     """
     scalar, signed = REGISTER[dtype], dtype[0] != "u"
     if row == "where":
