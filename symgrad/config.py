@@ -31,7 +31,7 @@ OPTIONS = {
         ("float16", "float32", "float64"),
         "dtype of T.matrix() and its like, and of Python floats that meet integers",
     ),
-    "backend": Option("auto", None, "what compiled functions run on: auto, numpy, python"),
+    "backend": Option("auto", None, "what compiled functions run on: auto, llvm, numpy, python"),
     "passes": Option(
         "", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"
     ),

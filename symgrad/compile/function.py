@@ -50,7 +50,8 @@ def function(
         indices and borders of arrays (backends/llvm/checked.py); on the numpy and python backends
         it compares the results only.  ``mode="nan"`` raises where an op makes NaN or infinity of
         finite numbers; ``"debug nan"`` does both.  Slow, for finding faults
-    backend : 'numpy', 'python' or 'auto' (default ``config.backend``)
+    backend : 'llvm', 'numpy', 'python' or 'auto', the first of these that there is (default
+        ``config.backend``)
     on_unused_input : 'raise' (default), 'warn' or 'ignore'
     allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False
         nothing

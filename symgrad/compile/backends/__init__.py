@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Protocol
@@ -10,7 +11,6 @@ from symgrad.errors import UnknownName, near
 
 BACKENDS = {"llvm": "symgrad.compile.backends.llvm", "numpy": "symgrad.compile.backends.numpy",
             "python": "symgrad.compile.backends.python"}
-AUTO = ("numpy",)  # what 'auto' tries, the best first
 
 
 class Backend(Protocol):
@@ -31,9 +31,15 @@ class Backend(Protocol):
         """Nodes of the plan it cannot run."""
 
 
+@cache
+def best():
+    """What ``'auto'`` means here: machine code wherever there is LLVM to make it."""
+    return "llvm" if find_spec("llvmlite") is not None else "numpy"
+
+
 def find(name):
     """The backend of a name; ``'auto'`` is the best that there is.  UnknownName for any other."""
-    name = AUTO[0] if name == "auto" else name
+    name = best() if name == "auto" else name
     if name not in BACKENDS:
         raise UnknownName(f"no backend {name!r}: {near(name, ('auto', *BACKENDS))}")
     return import_module(BACKENDS[name])
@@ -53,7 +59,6 @@ def part(name, what):
 def checking(name, checks):
     """The backend of a name as one whose programs check themselves (`compared.py`); for ``'auto'``
     one that can watch each step, if it is there.  UnknownName as `find`."""
-    watched = name == "auto" and find_spec("llvmlite") is not None
-    backend = find("llvm" if watched else name)
+    backend = find(name)
     compared = import_module("symgrad.compile.backends.compared")
     return compared.Checking(backend, part(backend.name, "checked"), frozenset(checks))
