@@ -14,6 +14,7 @@ SCRIPTS = sorted((ROOT / "examples").glob("*/*.py"))
 LAST_LINE = {
     "gradient_descent": r"Stopped after \d+ steps, loss [\d.]+: test error ([\d.]+) %",
     "stochastic_gradient_descent": r"Stopped after \d+ steps: test error ([\d.]+) %",
+    "epochs_in_one_call": r"Stopped after \d+ steps: test error ([\d.]+) %",
     "minibatch_sgd": r"Stopped after \d+ minibatches: best validation error ([\d.]+) %",
 }
 
