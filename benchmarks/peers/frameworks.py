@@ -32,7 +32,7 @@ class Framework:
 
 
 SYMGRAD = ("symgrad", "symgrad.tensor")
-SYMGRAD_CACHES = {"SYMGRAD_CACHE": "{}", "XDG_CACHE_HOME": "{}"}
+SYMGRAD_CACHES = {"SYMGRAD_CACHE_DIR": "{}"}
 TORCH = {"TORCHINDUCTOR_CACHE_DIR": "{}", "TRITON_CACHE_DIR": "{}/triton"}
 
 FRAMEWORKS = (
