@@ -144,17 +144,28 @@ def apart(mine: list[float], right: list[float]) -> float:
 
 def take_turns(workers: dict[str, Worker], work: Work, told: Measured, options) -> None:
     """Rounds in which each framework has its turn, every round beginning with another one."""
-    passes, each = {}, {}
-    for name, worker in workers.items():
-        once = len(work.batches()) * worker.round(1, options.patience)
-        once = min(once, len(work.batches()) * worker.round(1, options.patience))
-        passes[name] = max(1, round(options.round_ms * 1e-3 / max(once, 1e-6)))
-        each[name] = told.seconds.setdefault(name, [])
-    order, end, done = list(workers), time.perf_counter() + options.seconds, 0
+    passes, calls, order = {}, len(work.batches()), list(workers)
+
+    def turn(name: str, times: int) -> float | None:
+        """Seconds a call; None, and no more turns, for a process that is gone or stuck."""
+        try:
+            return workers[name].round(times, options.patience)
+        except (Failed, OSError) as failure:
+            told.notes[name] = str(failure)
+            told.seconds.pop(name, None)
+            order.remove(name)
+            return None
+
+    for name in workers:
+        once = [turn(name, 1) for _ in range(2) if name in order]
+        passes[name] = max(1, round(options.round_ms * 1e-3 / max(calls * (once[-1] or 0), 1e-6)))
+    end, done = time.perf_counter() + options.seconds, 0
     while order and (done < options.rounds or time.perf_counter() < end):
-        for name in order:
-            each[name].append(workers[name].round(passes[name], options.patience))
-        order.append(order.pop(0))
+        for name in list(order):
+            seconds = turn(name, passes[name])
+            if seconds is not None:
+                told.seconds.setdefault(name, []).append(seconds)
+        order[:] = order[1:] + order[:1]
         done += 1
 
 
