@@ -11,6 +11,7 @@ pytest.importorskip("llvmlite")
 from symgrad.compile import cache  # noqa: E402
 from symgrad.compile.backends.llvm import engine  # noqa: E402
 from symgrad.config import options  # noqa: E402
+from symgrad.errors import MissingPackage  # noqa: E402
 
 TEXT = "define i64 @f(i64 %k) {\n  %x = add i64 %k, 5\n  ret i64 %x\n}\n"
 MEMORIES = engine.remembered, engine.asked, engine.build
@@ -163,6 +164,22 @@ def test_damaged_entries_are_compiled_anew(made, where):
     with open(file, "wb") as f:
         f.write(data[:len(data) // 2])
     assert engine.kept(TEXT) == good and len(made) == 2
+
+
+@pytest.mark.parametrize("body", [
+    "%p = inttoptr i64 4096 to ptr\n  %x = ptrtoint ptr %p to i64",
+    "%x = ptrtoint ptr inttoptr (i64 -4096 to ptr) to i64"])
+def test_code_with_addresses_of_this_process_is_not_kept(made, where, body):
+    text = TEXT.replace("%x = add i64 %k, 5", body)
+    before = len(list(where.iterdir()))
+    assert engine.kept(text) == engine.kept(text)
+    assert len(made) == 2 and len(list(where.iterdir())) == before
+
+
+def test_no_llvm(monkeypatch):
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackage, match="pip install llvmlite"):
+        engine.build()
 
 
 def test_without_a_cache(made):

@@ -10,14 +10,17 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import re
 import time
 from functools import lru_cache
 from pathlib import Path
 
 from symgrad.compile import cache
 from symgrad.compile.backends.llvm import loader
+from symgrad.errors import MissingPackage
 
 _serial = itertools.count()
+ADDRESS = re.compile(r"inttoptr[ (]+i64 -?\d")  # of this process: not for another
 FLAGS = ("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags",
          "cpuid level", "bugs")  # what /proc/cpuinfo tells of a processor
 
@@ -74,7 +77,7 @@ def build():
     """Which LLVM this is: llvmlite's version, and the size and time of its library."""
     found = importlib.util.find_spec("llvmlite")
     if found is None or not found.origin:
-        raise ImportError("the native backend needs llvmlite, which is not installed")
+        raise MissingPackage("llvmlite is not installed; get it with: pip install llvmlite")
     folder = Path(found.origin).parent
     rows = [(folder / "_version.py").read_text()]
     for file in sorted((folder / "binding").glob("*llvmlite*")):
@@ -137,6 +140,8 @@ def assembly(text, effort=2):
 
 def kept(text, effort=2):
     """The same object file, from the cache if it is there."""
+    if ADDRESS.search(text):
+        return assemble(text, effort)
     image = cache.load(recipe(text, effort))
     if image is None:
         asked()  # from here on what LLVM says of the processor counts, not what was remembered
