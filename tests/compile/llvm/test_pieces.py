@@ -19,7 +19,8 @@ def layers(count):
         weights += [W, b]
         h = T.tanh(T.dot(x if h is None else h, W) + b)
     loss = (h ** 2).mean()
-    steps = [(w, w - np.float32(0.1) * g) for w, g in zip(weights, sg.grad(loss, weights), strict=True)]
+    slopes = sg.grad(loss, weights)
+    steps = [(w, w - np.float32(0.1) * g) for w, g in zip(weights, slopes, strict=True)]
     return [x], loss, steps
 
 
