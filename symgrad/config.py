@@ -36,6 +36,7 @@ OPTIONS = {
         "", None, "changes to the pipeline, as in '-fuse -stabilise.log1p' (SYMGRAD_PASSES)"
     ),
     "mode": Option("", None, "default of function(mode=): '', 'debug', 'nan' or a passes string"),
+    "threads": Option(1, None, "default of function(threads=): for kernels with much work"),
     "check_nan": Option(
         False, None, "functions raise where NaN or infinity is made of finite numbers (mode='nan')"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 
-from symgrad.compile.backends import checking, find
+from symgrad.compile.backends import checking, threaded
 from symgrad.compile.callable import Function
 from symgrad.compile.passes import REWRITES, apply, select
 from symgrad.compile.plan import build
@@ -13,6 +13,7 @@ from symgrad.compile.pool import absorb
 from symgrad.compile.program import Program
 from symgrad.compile.report import Report
 from symgrad.config import config
+from symgrad.errors import ArgumentError
 
 # Theano's modes, as changes to the pipeline; and those that check what a program does.
 MODES = {"FAST_RUN": "", "Mode": "", "FAST_COMPILE": "-collect -shapes -specialise -block"}
@@ -35,6 +36,7 @@ def function(
     on_unused_input=None,
     passes=None,
     backend=None,
+    threads=None,
 ):
     """Compile a graph to a `Function`.
 
@@ -52,6 +54,9 @@ def function(
         finite numbers; ``"debug nan"`` does both.  Slow, for finding faults
     backend : 'llvm', 'numpy', 'python' or 'auto', the first of these that there is (default
         ``config.backend``)
+    threads : how many threads a kernel with much work may use (default ``config.threads``, 1), on
+        the llvm backend; results are the same for any number.  No more than processors that the
+        process may use; `mode` "debug" uses one
     on_unused_input : 'raise' (default), 'warn' or 'ignore'
     allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False
         nothing
@@ -75,14 +80,17 @@ def function(
         backend or config.backend,
         config.profile if profile is None else profile,
         tuple(sorted(checks)),
+        config.threads if threads is None else threads,
     )
 
 
-def compiled(request, passes="", backend="auto", profile=False, checks=()):
+def compiled(request, passes="", backend="auto", profile=False, checks=(), threads=1):
     """The `Function` for a checked request.  `checks`: 'debug', 'nan'."""
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(f"function: threads={threads!r} must be a positive whole number")
     start = time.perf_counter()
     selection = select(passes)
-    chosen = checking(backend, checks) if checks else find(backend)
+    chosen = checking(backend, checks) if checks else threaded(backend, threads)
     report = Report(request.name, chosen.name)
     collecting = gc.isenabled()
     gc.disable()  # a quarter of the time on large graphs, and nothing here makes garbage cycles
@@ -102,7 +110,7 @@ def compiled(request, passes="", backend="auto", profile=False, checks=()):
     )
     made.recipe = {
         "make": remade,
-        "options": (request, passes, backend, checks),
+        "options": (request, passes, backend, checks, threads),
         "compile": _without_updates,
     }
     return made
@@ -110,14 +118,14 @@ def compiled(request, passes="", backend="auto", profile=False, checks=()):
 
 def remade(options, name):
     """A function from its pickle: compiled anew."""
-    request, passes, backend, checks = options
-    made = compiled(request, passes, backend, checks=checks)
+    request, passes, backend, checks, threads = options
+    made = compiled(request, passes, backend, checks=checks, threads=threads)
     made.name = name
     return made
 
 
 def _without_updates(recipe, name, swap):
-    request, passes, backend, checks = recipe["options"]
+    request, passes, backend, checks, threads = recipe["options"]
     bare = Program(
         request.inputs,
         request.leaves,
@@ -129,7 +137,7 @@ def _without_updates(recipe, name, swap):
         request.allow_downcast,
         name,
     )
-    made = compiled(bare, passes, backend, checks=checks)
+    made = compiled(bare, passes, backend, checks=checks, threads=threads)
     return made.copy(swap={s: swap[s.container] for s in made.get_shared() if s.container in swap})
 
 

@@ -46,14 +46,23 @@ def find(name):
 
 
 PARTS = {("llvm", "checked"): "symgrad.compile.backends.llvm.checked",
-         ("llvm", "account"): "symgrad.compile.backends.llvm.account"}
+         ("llvm", "account"): "symgrad.compile.backends.llvm.account",
+         ("llvm", "threads"): "symgrad.compile.backends.llvm.threads"}
 
 
 def part(name, what):
     """A module that only some backends have, imported when it is asked for; else None: 'checked'
-    watches each step of a program, 'account' tells what there is to see of one."""
+    watches each step of a program, 'account' tells what there is to see of one, 'threads' makes
+    one that uses several."""
     module = PARTS.get((name, what))
     return module and import_module(module)
+
+
+def threaded(name, count):
+    """The backend of a name with up to `count` threads, where it can have several."""
+    backend = find(name)
+    threads = part(backend.name, "threads") if count > 1 else None
+    return threads.Backend(count) if threads else backend
 
 
 def checking(name, checks):

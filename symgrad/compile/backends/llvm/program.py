@@ -37,13 +37,13 @@ class Program:
     """A compiled plan.  `ir` and `asm`: its code as text; `source`: the same plan as a NumPy
     program, to be read; `python`: the steps that are called back into Python."""
 
-    backend = "llvm"
+    backend, writer = "llvm", Driver
 
     def __init__(self, plan, selection=None):
         self.plan, self.selection = plan, selection
         on = (lambda n: True) if selection is None else selection.__contains__
         start = time.perf_counter()
-        driver = self.driver = Driver(plan, on)
+        driver = self.driver = self.writer(plan, on)
         self.ir = driver.module.text
         self.times = {"ir": time.perf_counter() - start}  # seconds: IR, object files, linking
         self.code = engine.code(driver.module.units("run"), ["run"], self.times)
@@ -71,7 +71,11 @@ class Program:
 
     def enter(self, *args):
         """The `entry.Entry` of a function, or None if objects are not as it must find them."""
-        return entry.Entry(State(self), *args) if entry.holds() else None
+        return entry.Entry(self.state(), *args) if entry.holds() else None
+
+    def state(self):
+        """What one call at a time needs."""
+        return State(self)
 
     def run(self, *arrays):
         """One array for each input and shared variable of the plan: (outputs, values of the
@@ -79,7 +83,7 @@ class Program:
         try:
             state = self.idle.pop()
         except IndexError:
-            state = State(self)
+            state = self.state()
         try:
             return state.run(arrays)
         finally:
