@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import BACKENDS
 from test_kernel import classifier, only_kernel
 
 import symgrad.tensor as T
@@ -36,16 +37,26 @@ def total(target, at, expr, *over):
     return Stage(target, at, expr, F8, "sum", over, Lit(0.0, F8), "pairwise")
 
 
-def run(kernel, *arrays, **lengths):
-    """The results of a kernel."""
-    function, _ = executable(kernel)
-    shapes = [[lengths[d.name] if isinstance(d, Dim) else d for d in r.type.shape]
-              for r in kernel.results]
-    made = [np.full(shape, 77).astype(r.type.dtype)
-            for shape, r in zip(shapes, kernel.results, strict=True)]
-    with np.errstate(all="ignore"):
-        function(*arrays, *made, **{d.name: lengths[d.name] for d in kernel.lengths})
-    return made[0] if len(made) == 1 else made
+@pytest.fixture(params=BACKENDS[::2])
+def run(request):
+    """``run(kernel, *arrays, **lengths)``: the results of a kernel, as plain Python or native."""
+    if request.param == "llvm":
+        from natively import native
+    else:
+        def native(kernel):
+            return executable(kernel)[0]
+
+    def run(kernel, *arrays, **lengths):
+        shapes = [[lengths[d.name] if isinstance(d, Dim) else d for d in r.type.shape]
+                  for r in kernel.results]
+        made = [np.full(shape, 77).astype(r.type.dtype)
+                for shape, r in zip(shapes, kernel.results, strict=True)]
+        arrays = [np.asarray(a) for a in arrays]
+        with np.errstate(all="ignore"):
+            native(kernel)(*arrays, *made, **{d.name: lengths[d.name] for d in kernel.lengths})
+        return made[0] if len(made) == 1 else made
+
+    return run
 
 
 def normal(*shape, seed=0):
@@ -78,7 +89,7 @@ def k_loss(t0, b, y, loss, gz, gb, *, d0, d1):
 
 
 @pytest.mark.parametrize("stride, dilation", [(1, 1), (2, 1), (1, 2), (2, 3)])
-def test_shifted_reads_make_a_convolution(stride, dilation):
+def test_shifted_reads_make_a_convolution(stride, dilation, run):
     """Two reduced axes in the middle of the nest, read at a*i + b*p."""
     x, w = normal(11, 12), normal(3, 2, seed=1)
     rows, columns = [1 + (n - dilation * (m - 1) - 1) // stride
@@ -100,7 +111,7 @@ def test_shifted_reads_make_a_convolution(stride, dilation):
     assert depth == 4
 
 
-def test_a_sum_in_the_middle_axis_keeps_the_order_of_memory():
+def test_a_sum_in_the_middle_axis_keeps_the_order_of_memory(run):
     kernel = Kernel("k", (param("x", N, K, P),), (param("y", N, P),),
                     (total("y", (i, p), load("x", i, j, p), "j"),), (("i", N), ("j", K), ("p", P)))
     x = normal(2, 3, 4)
@@ -109,7 +120,7 @@ def test_a_sum_in_the_middle_axis_keeps_the_order_of_memory():
 
 
 @pytest.mark.parametrize("rows", [[0, 2, 2, -1], []])
-def test_a_scatter_adds_up_what_meets(rows):
+def test_a_scatter_adds_up_what_meets(rows, run):
     at = Index(load("y", q, dtype="int64"), N)
     kernel = Kernel(
         "k", (param("x", N, K), param("g", Q, K), param("y", Q, dtype="int64")),
@@ -126,7 +137,7 @@ def test_a_scatter_adds_up_what_meets(rows):
     np.testing.assert_allclose(top, want.max(1))
 
 
-def test_a_scatter_that_stores_keeps_the_last():
+def test_a_scatter_that_stores_keeps_the_last(run):
     at = Index(load("y", q, dtype="int64"), N)
     kernel = Kernel(
         "k", (param("g", Q), param("y", Q, dtype="int64")), (param("out", N),),
@@ -135,7 +146,7 @@ def test_a_scatter_that_stores_keeps_the_last():
     assert run(kernel, np.arange(3.0) + 1, np.array([1, 0, 1]), n=3, m=3).tolist() == [2, 3, 0]
 
 
-def test_what_a_loop_has_not_finished_is_not_read_in_it():
+def test_what_a_loop_has_not_finished_is_not_read_in_it(run):
     """On a square matrix: rows of x plus columns of x, both sums read across."""
     kernel = Kernel(
         "k", (param("x", N, N),), (param("out", N, N),),
@@ -152,7 +163,7 @@ def test_what_a_loop_has_not_finished_is_not_read_in_it():
         "e": (N, N), "r": (N,), "c": (N,)}
 
 
-def test_values_used_in_one_pass_are_locals():
+def test_values_used_in_one_pass_are_locals(run):
     kernel = Kernel(
         "k", (param("x", N, K),), (param("out", N),),
         (Stage("e", (i, j), row("exp", load("x", i, j)), F8),
@@ -163,7 +174,7 @@ def test_values_used_in_one_pass_are_locals():
     np.testing.assert_allclose(run(kernel, x, n=2, k=3), np.sqrt((np.exp(x) ** 2).sum(1)))
 
 
-def test_a_name_is_computed_once_in_a_body():
+def test_a_name_is_computed_once_in_a_body(run):
     kernel = Kernel(
         "k", (param("x", N),), (param("out", N),),
         (Stage("a", (i,), row("add", load("x", i), Lit(1.0, F8)), F8, inline=True),
@@ -184,7 +195,7 @@ EXTREMES = [[[1, 5, 5, 2], [7, 7, 0, 0]], [[NAN, 1, NAN], [1, NAN, NAN], [3, 2, 
 @pytest.mark.parametrize("word", ["max", "min", "argmax", "argmin"])
 @pytest.mark.parametrize("over", ["j", "i", "ij"])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int16", "bool"])
-def test_extremes_are_numpys(x, word, over, dtype):
+def test_extremes_are_numpys(x, word, over, dtype, run):
     with np.errstate(invalid="ignore"):
         x = np.array(x).astype(dtype)
     out = "int64" if word.startswith("arg") else dtype
@@ -201,7 +212,7 @@ def test_extremes_are_numpys(x, word, over, dtype):
 
 
 @pytest.mark.parametrize("word, start", [("sum", 0), ("prod", 1), ("and", True), ("or", False)])
-def test_an_empty_reduction_is_its_start(word, start):
+def test_an_empty_reduction_is_its_start(word, start, run):
     dtype = "bool" if word in ("and", "or") else "int64"
     stage = Stage("y", (i,), load("x", i, j, dtype=dtype), dtype, word, ("j",), Lit(start, dtype),
                   "free")
@@ -214,7 +225,7 @@ def test_an_empty_reduction_is_its_start(word, start):
 
 
 @pytest.mark.parametrize("bad", [3, -4])
-def test_an_index_out_of_range_is_an_error(bad):
+def test_an_index_out_of_range_is_an_error(bad, run):
     at = Index(load("y", i, dtype="int64"), K, 1, "pick")
     kernel = Kernel("k", (param("x", N, K), param("y", N, dtype="int64")), (param("out", N),),
                     (Stage("out", (i,), load("x", i, at), F8),), (("i", N),))
@@ -225,7 +236,7 @@ def test_an_index_out_of_range_is_an_error(bad):
         run(kernel, x, np.array([0, bad]), n=2, k=3)
 
 
-def test_axes_and_lengths_are_values():
+def test_axes_and_lengths_are_values(run):
     value = row("sub", Size(N), row("mul", Lit(2, "int64"), i, dtype="int64"), dtype="int64")
     kernel = Kernel("k", (), (param("out", N, dtype="int64"),),
                     (Stage("out", (i,), value, "int64"),), (("i", N),))

@@ -19,7 +19,7 @@ from symgrad.compile.nest import Assign, Fold, For, Local, Nonempty
 from symgrad.types import Dim
 
 MANY = 48  # costly rows in one kernel, from which on they are called
-WIDE = {"float32": "float64"}  # what long sums are kept in
+SUMMED = ("float32", "float64")  # dtypes whose long sums are kept in doubles
 
 
 @dataclass
@@ -129,8 +129,9 @@ class Body:
     # -- memory
 
     def allocate(self):
-        """Locals on the stack, strides of buffers, and wide sums for single numbers."""
-        w = self.w
+        """Locals on the stack, strides of buffers, and wide sums for single numbers: a double and,
+        for sums of doubles, what was lost in adding to it."""
+        w, starts = self.w, [s.cell for s in self.nest.body if type(s) is Assign]
         for k, b in enumerate(self.nest.buffers):
             strides = ["1"]
             for d in b.lengths[:0:-1]:
@@ -142,15 +143,20 @@ class Body:
                 if type(c) is Local and c.name not in self.locals:
                     self.locals[c.name] = w.alloca(REGISTER[c.dtype])
             if type(s) is Fold and s.order == "pairwise" and s.combine == "sum" and (
-                    type(s.cell) is Load and all(isinstance(a, int) for a in s.cell.at)
-                    and s.cell.dtype in WIDE):
-                self.sums.setdefault(s.cell, w.alloca("double"))
+                    s.cell.dtype in SUMMED and s.cell not in self.sums and s.cell in starts):
+                lost = w.alloca("double") if s.cell.dtype == "float64" else None
+                self.sums[s.cell] = w.alloca("double"), lost
 
     def settle(self):
         """Put the wide sums where their numbers belong, after a loop that added to them."""
-        for cell, wide in self.sums.items():
-            value = self.w.let(f"load double, ptr {wide}")
-            self.store(cell, rows.cast(self.w, value, "float64", cell.dtype, 1))
+        w = self.w
+        for cell, (wide, lost) in self.sums.items():
+            value = w.let(f"load double, ptr {wide}")
+            if lost:  # which is NaN if the sum is infinite
+                more = w.let(f"fadd double {value}, {w.let(f'load double, ptr {lost}')}")
+                odd = w.let(f"fcmp uno double {more}, {more}")
+                value = w.let(f"select i1 {odd}, double {value}, double {more}")
+            self.store(cell, rows.cast(w, value, "float64", cell.dtype, 1))
 
     def length(self, d):
         return str(d) if isinstance(d, int) else self.dims[d]
@@ -232,8 +238,11 @@ class Body:
         elif type(s) is Assign:
             self.store(s.cell, self.value(s.expr))
             if s.cell in self.sums:
+                wide, lost = self.sums[s.cell]
                 value = rows.cast(self.w, self.value(s.expr), s.cell.dtype, "float64", 1)
-                self.w.do(f"store double {value}, ptr {self.sums[s.cell]}")
+                self.w.do(f"store double {value}, ptr {wide}")
+                if lost:
+                    self.w.do(f"store double 0.0, ptr {lost}")
         elif type(s) is Fold:
             best = None if s.index is None else self.value(s.index)
             self.fold(s, self.value(s.expr), best)
@@ -250,11 +259,19 @@ class Body:
             self.store(s.cell, kept)
             return
         if s.cell in self.sums:
-            wide = self.sums[s.cell]
+            wide, lost = self.sums[s.cell]
             if dtype != "float64":
                 value = rows.cast(w, value, dtype, "float64", 1)
             old = w.let(f"load double, ptr {wide}")
-            w.do(f"store double {w.let(f'fadd double {old}, {value}')}, ptr {wide}")
+            new = w.let(f"fadd double {old}, {value}")
+            w.do(f"store double {new}, ptr {wide}")
+            if lost:
+                part = w.let(f"fsub double {new}, {old}")
+                one = w.let(f"fsub double {old}, {w.let(f'fsub double {new}, {part}')}")
+                two = w.let(f"fsub double {value}, {part}")
+                more = w.let(f"fadd double {one}, {two}")
+                before = w.let(f"load double, ptr {lost}")
+                w.do(f"store double {w.let(f'fadd double {before}, {more}')}, ptr {lost}")
             return
         self.store(s.cell, combined(w, s, self.value(s.cell), value, 1))
 
