@@ -54,7 +54,12 @@ def _sweep(outputs, pool, log, name, form):
                 if log.history is not None:
                     log.history.append((name, n, found))
         if found is None:
-            found = _copy(n, inner, new, pool)
+            for i in n.inputs:
+                if new.get(i) is not i:
+                    found = _copy(n, inner, new, pool)
+                    break
+            else:  # nothing below has changed, as for most
+                found = n
         elif n.name and not found.name:
             found.name = n.name
         new[n] = found
