@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from symgrad.errors import SymgradError
-from symgrad.tools import cached, train
+from symgrad.tools import accuracy, cached, train
 
 # Modules with register(commands), which sets `run` to a function of the options.
-COMMANDS = (train, cached)
+COMMANDS = (train, cached, accuracy)
 
 
 def main(arguments=None):
