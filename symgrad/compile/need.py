@@ -66,7 +66,7 @@ class Native:
         said = given([(i.name, i.variable) for i in self.program.inputs], shapes, named)
         try:
             return need(self.code, said, self._shared)
-        except Unexpected:
+        except (Unexpected, ShapeError):  # what fits nobody is said by the general program
             code, containers = self._unhurried()
             return need(code, said, containers)
 
@@ -126,6 +126,8 @@ def lengths(plan, said, held):
     later = [n for n in plan.nodes if n in plan.places]
     missing = [n for n in later if any(isinstance(p.length, Dim) and p.length not in known
                                        for p in plan.places[n])]
+    if len(arrays) == len(said) + len(held):
+        missing = later  # lengths that are only compared may differ, too
     if missing:
         try:
             values = run(missing, arrays)
