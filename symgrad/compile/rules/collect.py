@@ -21,22 +21,29 @@ from symgrad.types import is_complex, is_float
 def run(outputs, pool, log, off=()):
     """`outputs` with the forms in `NAMES` (but for those in `off`) applied to every tree, until
     neither makes anything of what the other has made."""
-    forms, idle, turn = [f for f in FORMS if f not in off], 0, 0
+    forms, idle, turn, walk = [f for f in FORMS if f not in off], 0, 0, _walk(outputs)
     while idle < len(forms) and turn < ROUNDS * len(forms):
         name = forms[turn % len(forms)]
         fired = log.fired.get(name, 0)
-        outputs = _sweep(outputs, pool, log, name, FORMS[name])
+        made = _sweep(outputs, *walk, pool, log, name, FORMS[name])
+        if any([n is not o for n, o in zip(made, outputs, strict=True)]):
+            outputs, walk = made, _walk(made)
         turn += 1
         idle = idle + 1 if log.fired.get(name, 0) == fired else 0
     return outputs
 
 
-def _sweep(outputs, pool, log, name, form):
+def _walk(outputs):
+    """The nodes in order, and how often each is read."""
     order = toposort(outputs)
     uses = dict.fromkeys(order, 0)
     for read in (outputs, *(n.inputs for n in order)):
         for i in read:
             uses[i] += 1
+    return order, uses
+
+
+def _sweep(outputs, order, uses, pool, log, name, form):
     inner = set()
     for n in order:
         if form.divides(n):
