@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import operator
 import os
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from symgrad.errors import UnknownName, near
+from symgrad.errors import OptionError, UnknownName, near
 
 
 class Option(NamedTuple):
@@ -105,23 +106,48 @@ class Config:
         return "\n".join(f"{k} = {getattr(self, k)!r}   # {o.doc}" for k, o in OPTIONS.items())
 
 
-def check(name, value):
-    """The value in the option's own type; raises `UnknownName` for a bad name and ValueError for a
-    bad value."""
+WORDS = {"1": True, "true": True, "yes": True, "on": True,
+         "0": False, "false": False, "no": False, "off": False}
+
+
+def check(name, value, source=""):
+    """The value in the option's own type.
+
+    Raises `UnknownName` for a bad name and `OptionError` for a bad value; `source` says in the
+    message where it stands.
+
+    >>> check("cache", "off"), check("cache_mb", "64")
+    (False, 64)
+    """
+    stands = f" (in {source})" if source else ""
     option = OPTIONS.get(name)
     if option is None:
-        raise UnknownName(f"config has no option {name!r}: {near(name, OPTIONS)}")
-    if isinstance(value, str) and not isinstance(option.default, str):
-        value = (
-            value.lower() in ("1", "true", "yes", "on")
-            if isinstance(option.default, bool)
-            else int(value)
-        )
-    if option.accepts and value not in option.accepts:
-        raise ValueError(
-            f"config.{name}: {value!r} is none of {', '.join(map(repr, option.accepts))}"
-        )
-    return value
+        raise UnknownName(f"config has no option {name!r}{stands}: {near(name, OPTIONS)}")
+    read, wants = _READERS[type(option.default)]
+    try:
+        found = read(value)
+    except (KeyError, TypeError, ValueError):
+        raise OptionError(f"config.{name}: {value!r}{stands} is not {wants}") from None
+    if option.accepts and found not in option.accepts:
+        wants = ", ".join(map(repr, option.accepts))
+        raise OptionError(f"config.{name}: {value!r}{stands} is not one of {wants}")
+    return found
+
+
+def _flag(value):
+    word = value.lower() if isinstance(value, str) else str(int(operator.index(value)))
+    return WORDS[word]
+
+
+def _count(value):
+    number = int(value) if isinstance(value, str) else operator.index(value)
+    if isinstance(value, bool) or number < 0:
+        raise ValueError
+    return number
+
+
+_READERS = {bool: (_flag, f"one of {', '.join(WORDS)}"), int: (_count, "an integer, 0 or more"),
+            str: (os.fspath, "a string")}
 
 
 config = Config()
@@ -149,17 +175,26 @@ def load(environ=os.environ, home=None):
     ``SYMGRAD_<OPTION>``."""
     file = Path(home or Path.home()) / ".symgradrc"
     if file.is_file():
-        parser = configparser.ConfigParser()
+        parser = configparser.ConfigParser(interpolation=None)
         parser.optionxform = str
-        parser.read(file)
+        try:
+            parser.read(file, "utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise OptionError(f"config: cannot read {file}: {error}") from None
         for name, value in parser["symgrad"].items() if parser.has_section("symgrad") else ():
-            setattr(config, name, value)
+            _set(name, value, file)
     for pair in filter(None, environ.get("SYMGRAD_FLAGS", "").split(",")):
         name, _, value = pair.partition("=")
-        setattr(config, name.strip(), value.strip())
+        _set(name.strip(), value.strip(), "the environment's SYMGRAD_FLAGS")
     for name in OPTIONS:
-        if (value := environ.get(f"SYMGRAD_{name.upper()}")) is not None:
-            setattr(config, name, value)
+        variable = f"SYMGRAD_{name.upper()}"
+        if (value := environ.get(variable)) is not None:
+            _set(name, value, f"the environment's {variable}")
+
+
+def _set(name, value, source):
+    if name not in _ACCEPTED:
+        config._values[name] = check(name, value, source)
 
 
 load()
