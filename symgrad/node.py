@@ -18,14 +18,17 @@ import numpy as np
 
 from symgrad import origin as _origin
 from symgrad.errors import ArgumentError, DtypeError, near
-from symgrad.operators import COMPARE, METHODS, TABLE, Arithmetic
+from symgrad.operators import METHODS, TABLE, UFUNCS, Protocols
 from symgrad.types import Type, autocast
 
 
-def bind(table):
-    """The one wire: operators and methods look their op up here."""
+def bind(table, ufuncs):
+    """The one wire: operators and methods look their op up here; `ufuncs` has the ops of NumPy's
+    functions."""
     TABLE.clear()
     TABLE.update(table)
+    UFUNCS.clear()
+    UFUNCS.update(ufuncs)
     Type.variable = staticmethod(variable)
 
 
@@ -59,7 +62,7 @@ _OWN = ("dtype", "ndim", "shape", "size", "broadcastable", "tag", "owner", "T", 
         "type", "name", "op", "inputs", "eval")
 
 
-class Node(Arithmetic):
+class Node(Protocols):
     """One value in a graph: the result of applying `op` to `inputs` with `attrs`.
 
     ``x + y``, ``x[1:]``, ``x.sum(axis=0)`` … build new nodes.  ``==`` and ``hash`` are by identity
@@ -134,42 +137,6 @@ class Node(Arithmetic):
             raise AttributeError(name)
         hint = f"it is T.{name}(x)" if name in TABLE else near(name, [*METHODS, *_OWN])
         raise AttributeError(f"a variable has no attribute {name!r}: {hint}")
-
-    # -- Python's protocols
-
-    def __getitem__(self, key):
-        return TABLE["getitem"](self, key)
-
-    def __iter__(self):
-        if not self.ndim:
-            raise TypeError(f"{self!r}: a scalar cannot be iterated")
-        length = self.type.shape[0]
-        if not isinstance(length, int):
-            raise TypeError(
-                f"{self!r}: cannot iterate, its length is not known when the graph is built; "
-                "use sg.scan, or declare the length with T.tensor(dtype, shape)"
-            )
-        return iter([self[i] for i in range(length)])
-
-    def __len__(self):
-        raise TypeError(f"{self!r} has no len(); use x.shape[0], a symbolic integer")
-
-    def __bool__(self):
-        if self.op.name in COMPARE:
-            raise TypeError(
-                f"the truth of {self!r} is not known when the graph is built; use T.switch"
-            )
-        return True
-
-    def __index__(self):
-        if self.op is CONST and self.ndim == 0 and self.dtype.startswith(("int", "uint")):
-            return int(self.data)
-        raise TypeError(
-            f"{self!r} is symbolic and cannot be a Python integer; evaluate it with .eval()"
-        )
-
-    def __contains__(self, item):
-        raise TypeError(f"'in' is not defined for {self!r}; use T.any(T.eq(x, item))")
 
     def __repr__(self):
         return self.name or f"{self.op.name}:{self.type!r}"
@@ -292,6 +259,10 @@ class Constant(Node):
         return self.attrs[0].array
 
     value = data
+
+    def __index__(self):
+        whole = self.ndim == 0 and self.dtype.startswith(("int", "uint"))
+        return int(self.data) if whole else super().__index__()
 
     def __repr__(self):
         return self.name or repr(self.attrs[0])

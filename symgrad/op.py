@@ -15,7 +15,8 @@ import numpy as np
 
 from symgrad import origin as _origin
 from symgrad.errors import ArgumentError, DtypeError, SymgradError, near
-from symgrad.node import CONST, TABLE, Arithmetic, Node, as_node, constant
+from symgrad.node import CONST, TABLE, Node, as_node, constant
+from symgrad.operators import Arithmetic
 from symgrad.types import is_complex, promote
 
 REMEMBERED = 5000  # applications whose type an op remembers

@@ -45,7 +45,7 @@ IMPORTERS = {"extras", "op", "compile.backends.__init__"}
 # other spellings; how NumPy and BLAS spell a library call.
 LISTERS = {"operators", "scalars", "tensor", "compile.backends.spelled"}
 # The one wire, and nothing else: who changes what when it is imported.
-WIRE = {"ops: operators.TABLE", "ops: types.Type"}
+WIRE = {"ops: operators.TABLE", "ops: operators.UFUNCS", "ops: types.Type"}
 MOST_LINES = 400
 DOOR = ("__init__", "__main__")  # the package itself: imports everything
 

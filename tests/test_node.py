@@ -70,6 +70,8 @@ def test_operators_with_arrays_lists_and_numbers_on_either_side(other):
 def test_unary_operators_divmod_and_bits():
     x, i = vector("x"), vector("i", "int32")
     assert evaluate(-x, {x: [1.0]}) == [-1] and evaluate(abs(x), {x: [-1.0]}) == [1]
+    q, r = divmod(7, x)
+    assert evaluate(q, {x: [2.0]}) == [3] and evaluate(r, {x: [2.0]}) == [1]
     q, r = divmod(x, 2)
     assert evaluate(q, {x: [-3.0]}) == [-2] and evaluate(r, {x: [-3.0]}) == [1]
     given = {i: np.int32([6])}
@@ -92,19 +94,97 @@ def test_what_no_operator_takes():
             x + bad
 
 
-def test_python_protocols_that_need_a_value_refuse():
-    x = vector("x")
-    with pytest.raises(TypeError, match="its length is not known"):
-        iter(x)
-    with pytest.raises(TypeError, match="scalar cannot be iterated"):
-        iter(x.sum())
-    with pytest.raises(TypeError, match=r"x.shape\[0\]"):
-        len(x)
-    with pytest.raises(TypeError, match="symbolic"):
-        range(3)[x]
-    with pytest.raises(TypeError, match="T.any"):
-        1 in x  # noqa: B015
-    assert list(range(3))[constant(1)] == 1
+@pytest.mark.parametrize(
+    "ask, says",
+    [
+        (iter, "its length is not known"),
+        (lambda x: iter(x.sum()), "scalar cannot be iterated"),
+        (len, r"use x.shape\[0\]"),
+        (lambda x: range(3)[x], r"x is symbolic and cannot be a Python integer; .* x.eval"),
+        (lambda x: range(3)[constant(1.0)], "cannot be a Python integer"),
+        (int, "cannot be a Python integer"),
+        (float, "cannot be a Python float"),
+        (complex, "cannot be a Python complex"),
+        (lambda x: 1 in x, "T.any"),
+        (lambda x: bool(x < 1), "use T.switch"),
+        (np.asarray, "x is symbolic and cannot be an array"),
+        (lambda x: np.array([x, x]), "T.stack makes a tensor of several"),
+        (lambda x: np.dot(x, x), "the functions of symgrad.tensor take it as it is"),
+        (lambda x: np.zeros(3)[x], "cannot be an array"),
+    ],
+)
+def test_python_protocols_that_need_a_value_refuse(ask, says):
+    with pytest.raises(ArgumentError, match=says) as error:
+        ask(vector("x"))
+    assert isinstance(error.value, TypeError)
+
+
+def test_constants_of_integers_are_indices():
+    assert list(range(3))[constant(1)] == 1 and int(constant(7)) == 7
+
+
+@pytest.mark.parametrize(
+    "key, written",
+    [
+        (0, "0"),
+        (slice(1, None), "1:"),
+        ((slice(None), slice(None, None, -1)), ":, ::-1"),
+        ((Ellipsis, None), "..., None"),
+        (constant(2), "2"),
+    ],
+)
+def test_a_variable_cannot_be_written_into(key, written):
+    x = variable(Type("float64", (None, None)), "x")
+    with pytest.raises(ArgumentError) as error:
+        x[key] = 1
+    says = f"x[{written}] = 1: a variable cannot be changed\n  hint: T.set_subtensor(x[{written}], "
+    assert str(error.value).startswith(says)
+    with pytest.raises(ArgumentError, match="T.inc_subtensor adds to it"):
+        x[key] += 1
+    changed = T.set_subtensor(x[0], 1)  # as the hint says
+    assert evaluate(changed, {x: np.zeros((2, 1))}).tolist() == [[1], [0]]
+
+
+# -- NumPy's functions
+
+
+UNARY = ("exp", "log", "sqrt", "tanh", "arccosh", "negative", "abs", "absolute", "rint", "square",
+         "conj", "conjugate", "floor", "isnan", "logical_not", "reciprocal", "deg2rad", "sign")
+BINARY = ("add", "subtract", "multiply", "divide", "true_divide", "floor_divide", "power", "mod",
+          "remainder", "arctan2", "hypot", "maximum", "fmin", "logaddexp", "less", "greater_equal",
+          "logical_and", "matmul", "copysign")
+
+
+@pytest.mark.parametrize("name", UNARY + BINARY)
+def test_numpy_functions_of_variables_are_expressions(name):
+    function, x = getattr(np, name), vector("x")
+    value, other = np.array([1.5, 2.5]), np.array([2.0, 4.0])
+    if name in UNARY:
+        node, want = function(x), function(value)
+    else:
+        node, want = function(x, other), function(value, other)
+        swapped = function(other, x)
+        np.testing.assert_allclose(evaluate(swapped, {x: value}), function(other, value))
+    assert isinstance(node, Node) and node.type.dtype == want.dtype.name
+    np.testing.assert_allclose(evaluate(node, {x: value}), want)
+
+
+@pytest.mark.parametrize(
+    "ask, says",
+    [
+        (lambda x, a: np.equal(x, 1), r"compare identities; elementwise it is T.eq\(a, x\)"),
+        (lambda x, a: a == x, "T.eq"),
+        (lambda x, a: a != x, "T.neq"),
+        (lambda x, a: np.add.reduce(x), "np.add.reduce takes no variable: did you mean"),
+        (lambda x, a: np.heaviside(x, 1), "np.heaviside takes no variable"),
+        (lambda x, a: np.exp(x, out=a), "np.exp of a variable takes no out"),
+        (lambda x, a: np.add(a, x, where=a > 0), "takes no where"),
+        (lambda x, a: a.__iadd__(x), r"takes no out.*write a = a \+ x for a \+= x"),
+    ],
+)
+def test_what_numpy_functions_refuse(ask, says):
+    with pytest.raises(ArgumentError, match=says):
+        ask(vector("x"), np.ones(2))
 
 
 def test_shapes_can_be_unpacked_and_vectors_of_known_length_iterated():

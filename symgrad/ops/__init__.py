@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from symgrad import node
 from symgrad.op import Op, explained
 from symgrad.ops import (
@@ -28,6 +30,7 @@ from symgrad.ops import (
     stats,
     trig,
 )
+from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
            stats, index, keys, scatter, pick, select, linalg, blas, nn, rows)
@@ -53,4 +56,8 @@ def collect(*modules):
 
 TABLE = collect(*MODULES)
 OPS = {name: value for name, value in TABLE.items() if isinstance(value, Op)}
-node.bind(TABLE)
+# NumPy's functions by what scalar function they compute; matmul computes none.
+UFUNCS = {getattr(np, ROWS[op.scalar].numpy): name
+          for name, op in OPS.items() if op.kind == "elementwise" and isinstance(op.scalar, str)}
+UFUNCS[np.matmul] = "matmul"
+node.bind(TABLE, UFUNCS)
