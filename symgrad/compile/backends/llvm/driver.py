@@ -7,6 +7,8 @@ or the number of what went wrong (`errors`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symgrad.compile.backends.llvm.arena import LINE, alone, assign, late_lengths
 from symgrad.compile.backends.llvm.ir import Module
 from symgrad.compile.backends.llvm.moves import FAILED, Moves
@@ -44,6 +46,7 @@ class Driver(Moves):
         late = late_lengths(plan, self.pieces[self.front:])
         self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"))
         self.errors, self.calls, self.constants, self.values = [], [], [], {}
+        self.usual = {}  # the text of a length -> what it will probably be
         self.emitted, self.results, self.offsets = {}, [], {}
         self.w = self.module.function("define i64 @run(ptr %state, ptr %table)")
         self.lengths = Lengths(self.w)
@@ -109,6 +112,13 @@ class Driver(Moves):
             at += 1 + 2 * ndim
         for leaf in leaves:
             self.bind(leaf, self.values[leaf].lengths)
+        for leaf in leaves:  # equal lengths by one name
+            held = self.values[leaf]
+            self.values[leaf] = replace(held, lengths=self.lengths.shape(leaf.type))
+        for leaf in self.plan.shared:  # code for what they hold now is quicker, other is right
+            now = self.plan.pool.source[leaf].container.cell[0].shape
+            for d, n in zip(leaf.type.shape, now, strict=True):
+                self.usual[self.lengths.length(d)] = n
 
     def bind(self, node, lengths):
         """Learn and check the lengths of a value that decides them."""

@@ -240,6 +240,8 @@ class Moves:
     def multiply(self, node, c, a, b, alpha, beta, batched=False):
         w, dtype = self.w, node.type.dtype
         kind = MEMORY[dtype]
+        if not batched and c.lengths[1] == "1":  # a column is a row of the transposed product
+            c, a, b = (transposed(v, (1, 0)) for v in (c, b, a))
         args = [f"ptr {self.blas}"]
         if batched:
             args.append(f"i64 {c.lengths[0]}")
@@ -247,7 +249,13 @@ class Moves:
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides]]
         m, n, k = c.lengths[-2], c.lengths[-1], a.lengths[-1]
         args += [f"i64 {m}", f"i64 {n}", f"i64 {k}", f"{kind} {alpha}", f"{kind} {beta}"]
-        name = (products.batched if batched else products.gemm)(self.module, dtype)
+        usual = int(n) if n[0] != "%" else self.usual.get(n)
+        if batched:
+            name = products.batched(self.module, dtype)
+        elif usual is not None:
+            name = products.narrow(self.module, dtype, usual)
+        else:
+            name = products.gemm(self.module, dtype)
         w.do(f"call void {name}({', '.join(args)})")
 
     def number(self, node, kind):
