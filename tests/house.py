@@ -42,8 +42,9 @@ REQUIRED = {"numpy"}  # what a module may import when it is imported itself
 # Modules that import by a computed name: optional packages, unpickled ops, backends on use.
 IMPORTERS = {"extras", "op", "compile.backends.__init__"}
 # Modules outside ops/ with many names of ops: operators and methods by name; scalar functions;
-# other spellings; how NumPy and BLAS spell a library call.
-LISTERS = {"operators", "scalars", "tensor", "compile.backends.spelled"}
+# other spellings; how NumPy and BLAS spell a library call; which views are no more than arithmetic.
+LISTERS = {"operators", "scalars", "tensor", "compile.backends.spelled",
+           "compile.backends.llvm.values"}
 # The one wire, and nothing else: who changes what when it is imported.
 WIRE = {"ops: operators.TABLE", "ops: operators.UFUNCS", "ops: types.Type"}
 MOST_LINES = 400

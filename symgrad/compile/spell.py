@@ -151,10 +151,10 @@ def _taken(op, attrs, arity):
 @lru_cache(4096)
 def _price(op, attrs, arity):
     rows = [e.row for e in _parts(op, attrs, arity) if isinstance(e, Application)]
-    return sum([1 if r.name == "cast" or _quick(r) else DEAR for r in rows])
+    return sum([1 if r.name == "cast" or quick(r) else DEAR for r in rows])
 
 
-def _quick(row):
+def quick(row):
     """Whether a row is about one instruction: operators but for divisions, and choices."""
     if f"{row.name}(" in row.text:
         return row.name in ("max", "min", "abs")

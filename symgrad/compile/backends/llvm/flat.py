@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from math import gcd
 
-from symgrad.compile.backends.llvm.ir import constant
+from symgrad.compile.backends.llvm.ir import MEMORY, constant
+from symgrad.compile.backends.llvm.products import REAL, gemm, signature
 from symgrad.compile.backends.llvm.tiles import Shape
 
 MOST = 16  # vectors of a pattern: they stay in registers
@@ -18,6 +19,42 @@ MOST = 16  # vectors of a pattern: they stay in registers
 def worth(dtype, n):
     """Whether there is a flat form for n columns."""
     return 1 < n and n // gcd(n, Shape.of(dtype).lanes) <= MOST
+
+
+def narrow(module, dtype, n):
+    """The product, for matrices that usually have n columns: those of one row or one column are
+    done here.  Other numbers of columns are right, too."""
+    general = gemm(module, dtype)
+    if dtype not in REAL or not worth(dtype, n):
+        return general
+    name = f"{general}_n{n}"
+    part = module.part(name[1:])
+    if name not in part.functions:
+        part.borrow(module.part(general[1:], 0), general)
+        column, row = outer(part, dtype, n), combine(part, dtype, n)
+        w, t = part.function(f"define internal void {name}({signature(dtype)})"), MEMORY[dtype]
+        zero = constant(0, t)
+
+        def all_of(**lengths):
+            found = w.let(f"icmp eq i64 %n, {n}")
+            for x, value in lengths.items():
+                found = w.op("and", "i1", found, w.let(f"icmp eq i64 %{x}, {value}"))
+            return found
+
+        read = w.let(f"fcmp une {t} %beta, {zero}")
+        tall = all_of(k=1, c0=n, c1=1, a0=1, b1=1)
+        with w.when(w.op("and", "i1", read, tall)):
+            w.do(f"call void {column}(ptr %c, ptr %a, ptr %b, i64 %m, {t} %alpha, {t} %beta)")
+            w.do("ret void")
+            w.block(w.label("never"))
+        with w.when(all_of(m=1, c1=1, a1=1, b0=n, b1=1)):
+            w.do(f"call void {row}(ptr %c, ptr %a, ptr %b, i64 %k, {t} %alpha, {t} %beta)")
+            w.do("ret void")
+            w.block(w.label("never"))
+        w.do(f"call void {general}({signature(dtype)})")
+        w.do("ret void")
+        part.add(name, w)
+    return module.borrow(part, name)
 
 
 class Pattern:

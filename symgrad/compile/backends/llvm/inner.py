@@ -15,11 +15,15 @@ from symgrad.compile.backends.llvm.ir import REGISTER, constant, count, vector, 
 from symgrad.compile.backends.llvm.lanes import Lane, Lanes
 from symgrad.compile.kernel import Apply, Index, Load, walk
 from symgrad.compile.nest import Assign, Fold, For, Local
+from symgrad.compile.spell import quick
+from symgrad.scalars import ROWS
 from symgrad.types import BYTES
 
 PIECE = 4096  # how many terms of a sum share their accumulators
 LIGHT = 6  # operations in a body that is light enough for several accumulators
 COPIES = 4
+# What costs no more than an instruction or two.
+CHEAP = {"cast", "square", *[name for name, row in ROWS.items() if quick(row)]}
 
 
 def innermost(loop):
@@ -237,6 +241,3 @@ class _Inner(Lanes):
         few = w.intrinsic("smin", "i64", left, str(width))
         short = w.splat(w.let(f"trunc i64 {few} to i32"), "i32", width)
         return w.let(f"icmp slt {wide('i32', width)} {count('i32', width)}, {short}")
-
-CHEAP = {"add", "sub", "mul", "neg", "square", "abs", "cast", "max", "min", "and", "or", "not",
-         "where", "eq", "ne", "lt", "le", "gt", "ge"}

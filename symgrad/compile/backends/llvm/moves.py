@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.compile.backends.llvm import kernels, products
+from symgrad.compile.backends.llvm import flat, kernels, products
 from symgrad.compile.backends.llvm.arena import without_copy
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
@@ -253,7 +253,7 @@ class Moves:
         if batched:
             name = products.batched(self.module, dtype)
         elif usual is not None:
-            name = products.narrow(self.module, dtype, usual)
+            name = flat.narrow(self.module, dtype, usual)
         else:
             name = products.gemm(self.module, dtype)
         w.do(f"call void {name}({', '.join(args)})")

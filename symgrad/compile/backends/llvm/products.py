@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from symgrad.compile.backends.llvm import blas, flat, lines, tiles
+from symgrad.compile.backends.llvm import blas, lines, tiles
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, SUFFIX, constant, number
 from symgrad.compile.backends.llvm.tiles import Shape
 
@@ -64,42 +64,6 @@ def gemm(module, dtype):
         w.do("ret void")
         choice.add(name, w)
     return module.borrow(choice, name)
-
-
-def narrow(module, dtype, n):
-    """The product, for matrices that usually have n columns: `flat` does what it can; n is an int.
-    Other numbers of columns are right, too."""
-    general = gemm(module, dtype)
-    if dtype not in REAL or not flat.worth(dtype, n):
-        return general
-    name = f"{general}_n{n}"
-    part = module.part(name[1:])
-    if name not in part.functions:
-        part.borrow(module.part(general[1:], 0), general)
-        outer, combine = flat.outer(part, dtype, n), flat.combine(part, dtype, n)
-        w, t = part.function(f"define internal void {name}({signature(dtype)})"), MEMORY[dtype]
-        zero = constant(0, t)
-
-        def all_of(**lengths):
-            found = w.let(f"icmp eq i64 %n, {n}")
-            for x, value in lengths.items():
-                found = w.op("and", "i1", found, w.let(f"icmp eq i64 %{x}, {value}"))
-            return found
-
-        read = w.let(f"fcmp une {t} %beta, {zero}")
-        column = all_of(k=1, c0=n, c1=1, a0=1, b1=1)
-        with w.when(w.op("and", "i1", read, column)):
-            w.do(f"call void {outer}(ptr %c, ptr %a, ptr %b, i64 %m, {t} %alpha, {t} %beta)")
-            w.do("ret void")
-            w.block(w.label("never"))
-        with w.when(all_of(m=1, c1=1, a1=1, b0=n, b1=1)):
-            w.do(f"call void {combine}(ptr %c, ptr %a, ptr %b, i64 %k, {t} %alpha, {t} %beta)")
-            w.do("ret void")
-            w.block(w.label("never"))
-        w.do(f"call void {general}({signature(dtype)})")
-        w.do("ret void")
-        part.add(name, w)
-    return module.borrow(part, name)
 
 
 def batched(module, dtype):
