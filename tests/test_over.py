@@ -198,6 +198,7 @@ def test_wrong_words(backend):
         (lambda: f.run(range(3), every=0), "every=0 must be a positive number"),
         (lambda: f.over(rate=0.5), "one integer scalar input must be given"),
         (lambda: f.over(i=3), "one integer scalar input must be given"),
+        (lambda: f.run(3), r"need a value of i; run\(range\(3\)\) gives"),
         (lambda: two.run(range(3)), "2 inputs could take the indices"),
         (lambda: two.over(i=[1], j=[2]), "not 2 of them; the function has i, j"),
     ):

@@ -4,7 +4,8 @@ The data lie in shared variables, and the training function takes the number of 
 
     losses = train_model.run(order)        # the losses of train_model(i) for each i in order
 
-goes through them in machine code where the backend has it, and gives the numbers of a loop in Python.
+goes through them in machine code, if the backend makes any, and gives the numbers of a loop in
+Python.
 """
 
 import time

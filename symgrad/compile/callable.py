@@ -110,15 +110,15 @@ class Function(Native, Loops):
             before = ["try: context = take()", "except IndexError: context = quiet()"]
             body, after = ["run = context.run", *body], "leave(context)"
         else:
-            env |= {"run": _quiet().run}
-            env["acquire"], env["release"] = self._turns()
-            before, after = ["acquire()"], "release()"
+            env |= {"run": _quiet().run, "lock": self._lock, "flags": self._flags}
+            before, body, after = [], ["flags[1] = 1", *body], "flags[1] = 0"
         if self.profile is not None:
             env |= {"clock": time.perf_counter, "profile": self.profile}
             before.insert(0, "start = clock()")
-        lines += [f"    {line}" for line in [*before, "try:"]]
-        lines += [f"        {line}" for line in body]
-        lines += ["    finally:", f"        {after}"]
+        guarded = ["try:", *[f"    {line}" for line in body], "finally:", f"    {after}"]
+        if self._lock is not None:  # no Ctrl-C comes between the lock and what gives it back
+            guarded = ["with lock:", *[f"    {line}" for line in guarded]]
+        lines += [f"    {line}" for line in [*before, *guarded]]
         if self.profile is not None:
             lines += ["    profile.calls += 1", "    profile.seconds += clock() - start"]
         form = self.program.form

@@ -35,18 +35,3 @@ class Entered:
             self.__call__ = self._python if native is None else native.call
             self._native = native
         return self._native
-
-    def _turns(self):
-        """What the Python code calls before and after a call that updates: one at a time, and none
-        of native code meanwhile."""
-        lock, flags = self._lock, self._flags
-
-        def acquire():
-            lock.acquire()
-            flags[1] = 1
-
-        def release():
-            flags[1] = 0
-            lock.release()
-
-        return (acquire, release) if hasattr(self.code, "enter") else (lock.acquire, lock.release)

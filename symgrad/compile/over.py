@@ -37,12 +37,16 @@ class Loops(Entered):
         >>> i = T.lscalar("i"); x = sg.shared(np.arange(5.0)); sg.function([i], x[i]).run([3, 1, 1])
         array([3., 1., 1.])
         """
+        open_ = [i for i in self.program.inputs if _indexes(i) and i.name not in fixed]
         if isinstance(indices, int | np.integer) and not isinstance(indices, bool):
             if indices < 0:
                 raise ArgumentError(f"run: a function cannot be called {indices} times")
+            if any(i.value is None for i in open_):
+                raise ArgumentError(f"run: {indices} calls with the same arguments need a value of "
+                                    f"{open_[0].name or 'the index'}; run(range({indices})) gives "
+                                    "it one after another")
             return _Run(self, None, range(int(indices)), fixed, every, callback, progress, reduce
                         ).go()
-        open_ = [i for i in self.program.inputs if _indexes(i) and i.name not in fixed]
         if len(open_) > 1:
             open_ = [i for i in open_ if i.value is None]
         if len(open_) != 1:
