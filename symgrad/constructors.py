@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from symgrad.config import config
 from symgrad.errors import ArgumentError
 from symgrad.node import variable
 from symgrad.types import Dim, Type, named_dtype
@@ -50,7 +49,7 @@ def tensor(dtype=None, shape=(), name=None, broadcastable=None):
             raise ArgumentError(
                 f"tensor: a length must be a non-negative int, a Dim or None, not {d!r}"
             )
-    return variable(Type(named_dtype(dtype or config.floatX), tuple(given)), name)
+    return variable(Type(named_dtype(dtype, "floatX"), tuple(given)), name)
 
 
 def TensorType(dtype, broadcastable=(), name=None, shape=None):
@@ -63,7 +62,7 @@ def TensorType(dtype, broadcastable=(), name=None, shape=None):
 
 def _maker(name, shape, dtype):
     def make(name=None, dtype=dtype):
-        return variable(Type(named_dtype(dtype or config.floatX), shape), name)
+        return variable(Type(named_dtype(dtype, "floatX"), shape), name)
 
     what = f"{dtype or 'floatX'} variable of shape {str(shape).replace('None', '?')}"
     make.__doc__ = (
@@ -79,7 +78,7 @@ def _plural(name, single):
             names = (None,) * names[0]
         elif len(names) == 1 and isinstance(names[0], str):
             names = names[0].split() if " " in names[0] else names
-        return [single(n, dtype=dtype) if dtype else single(n) for n in names]
+        return [single(n) if dtype is None else single(n, dtype=dtype) for n in names]
 
     make.__doc__ = f"Several variables at once: ``{name}('a', 'b')``; see ``{single.__name__}``."
     make.__name__ = make.__qualname__ = name

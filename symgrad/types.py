@@ -103,12 +103,15 @@ class Type:
         return Type(dtype, self.shape)
 
 
-def named_dtype(dtype):
-    """Any spelling of a dtype as its canonical name; ``'floatX'`` is `config.floatX`.
+def named_dtype(dtype, default=None):
+    """Any spelling of a dtype as its canonical name; ``'floatX'`` is `config.floatX`, and None is
+    `default` if there is one.
 
     >>> named_dtype(np.float32), named_dtype("int"), named_dtype(float)
     ('float32', 'int64', 'float64')
     """
+    if dtype is None:
+        dtype = default
     if isinstance(dtype, str):
         if dtype in SHORT:
             return dtype
@@ -117,7 +120,7 @@ def named_dtype(dtype):
     try:
         name = np.dtype(dtype).name
     except (TypeError, ValueError):
-        raise DtypeError(f"unknown dtype {dtype!r}: {near(dtype, DTYPES)}") from None
+        raise DtypeError(f"unknown dtype {dtype!r:.60}: {near(dtype, DTYPES)}") from None
     if name not in SHORT:
         raise DtypeError(f"dtype {name} is not supported; supported: {', '.join(DTYPES)}")
     return name

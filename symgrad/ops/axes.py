@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from symgrad.errors import ArgumentError, ShapeError
 from symgrad.node import as_node, constant
 from symgrad.op import as_nodes
@@ -23,24 +25,38 @@ def dimshuffle(x, *pattern):
 
     `pattern` has for each axis of the result the axis of x, or ``'x'`` for a new one (Theano's
     method).  ShapeError for an axis that is named twice, or that is left out without being known
-    to have length one.
+    to have length one; ArgumentError for what is neither an axis nor ``'x'``.
 
     >>> T.matrix("x").dimshuffle(1, "x", 0)
     unsqueeze:f64[?,1,?]
     """
     x = as_node(x)
-    if len(pattern) == 1 and isinstance(pattern[0], list | tuple):
+    if len(pattern) == 1 and isinstance(pattern[0], list | tuple | np.ndarray):
         pattern = pattern[0]
-    order = [plain_axis(p, x.type.ndim) for p in pattern if p != "x"]
+    for p in pattern:
+        if isinstance(p, bool) or not (isinstance(p, int | np.integer) or _is_new(p)):
+            raise ArgumentError(f"an entry of its pattern is the number of an axis, or 'x' for a "
+                                f"new one, not {p!r:.60}")
+    order = [plain_axis(p, x.type.ndim) for p in pattern if not _is_new(p)]
     if len(set(order)) != len(order):
         raise ShapeError(f"pattern {tuple(pattern)} names an axis twice")
     dropped = tuple([a for a in range(x.type.ndim) if a not in order])
+    for a in dropped:
+        if x.type.shape[a] != 1:
+            error = ShapeError(f"pattern {tuple(pattern)} leaves out axis {a} of {x.type!r}, "
+                               "which is not known to have length 1")
+            error.hint = f"name it in the pattern, or say that it is 1: T.addbroadcast(x, {a})"
+            raise error
     y = squeeze.of(x, axes=dropped) if dropped else x
     ranks = [sorted(order).index(a) for a in order]
-    new = tuple([k for k, p in enumerate(pattern) if p == "x"])
+    new = tuple([k for k, p in enumerate(pattern) if _is_new(p)])
     if ranks != sorted(ranks) or not (dropped or new):
         y = transpose.of(y, axes=ranks)
     return unsqueeze.of(y, axes=new) if new else y
+
+
+def _is_new(entry):
+    return isinstance(entry, str) and entry == "x"
 
 
 def swapaxes(x, axis1, axis2):

@@ -18,10 +18,11 @@ from symgrad.ops.lengths import (
     one_dtype,
     product,
     scalars,
+    static_length,
 )
 from symgrad.ops.logic import maximum
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, unsqueeze
-from symgrad.types import Type, join_lengths, kind_of, plain_axes, plain_axis
+from symgrad.types import Type, join_lengths, kind_of, plain_axes, plain_axis, plain_int
 
 # -- join
 
@@ -216,14 +217,24 @@ def tile(x, reps, ndim=None):
     """x repeated as a whole along its axes (``np.tile``).
 
     `reps` has an integer, or a symbolic one, for each of the last axes; missing axes of x count as
-    new ones in front.  `ndim` is the number of axes of the result, if more.
+    new ones in front.  `ndim` is the number of axes of the result, if more.  ShapeError for a
+    negative number, or an `ndim` that is too small.
 
     >>> T.tile([[1, 2]], (2, 2)).eval()
     array([[1, 2, 1, 2],
            [1, 2, 1, 2]])
     """
-    x, reps = as_node(x), scalars(reps)
-    width = max(x.type.ndim, len(reps), ndim or 0)
+    x = as_node(x)
+    ndim = None if ndim is None else plain_int(ndim, "ndim")
+    symbolic = isinstance(reps, Node) and reps.type.shape == (None,)
+    reps = scalars(reps, ndim if symbolic else None, what="a number of repetitions")
+    for n in reps:
+        static_length(n, "a number of repetitions")
+    least = max(x.type.ndim, len(reps))
+    width = least if ndim is None else ndim
+    if width < least:
+        raise ShapeError(f"ndim is {ndim}, but {x.type!r} repeated by {len(reps)} numbers has "
+                         f"{least} dimensions")
     one = constant(1, dtype="int64")
     reps = [one] * (width - len(reps)) + reps
     x = unsqueeze.of(x, axes=tuple(range(width - x.type.ndim)))
@@ -263,7 +274,7 @@ def repeat(x, repeats, axis=None):
     if repeats.type.ndim:
         counts = specify_shape.of(repeats, mine[axis])
         return TABLE["getitem"](x, (slice(None),) * axis + (repeat_index.of(counts),))
-    n, = scalars(repeats)
+    n, = scalars(repeats, what="a number of repetitions")
     y = unsqueeze.of(x, axes=(axis + 1,))
     y = broadcast_to.of(y, *mine[:axis + 1], n, *mine[axis + 1:])
     return reshape.of(y, *mine[:axis], product([mine[axis], n]), *mine[axis + 1:])
@@ -276,7 +287,7 @@ def roll(x, shift, axis=None):
     """The elements of x moved along an axis, those beyond the end coming in at the other end.
 
     See ``np.roll``: with ``axis=None`` x is rolled as if it were flat; several axes take as many
-    shifts, or one.  `shift` may be symbolic.
+    shifts, or one.  `shift` is an integer, which may be symbolic.
 
     >>> T.roll([1, 2, 3, 4], 1).eval()
     array([4, 1, 2, 3])
@@ -284,11 +295,16 @@ def roll(x, shift, axis=None):
     x = as_node(x)
     if axis is None:
         return reshape.of(roll(flatten(x), shift, 0), *lengths(x))
-    if isinstance(axis, list | tuple):
-        shifts = shift if isinstance(shift, list | tuple) else [shift] * len(axis)
-        return reduce(lambda y, move: roll(y, *move), zip(shifts, axis, strict=True), x)
+    if isinstance(axis, list | tuple) or isinstance(shift, list | tuple):
+        shifts, axes = [list(a) if isinstance(a, list | tuple) else [a] for a in (shift, axis)]
+        if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+            raise ArgumentError(f"{len(shifts)} shifts do not fit {len(axes)} axes")
+        count = max(len(shifts), len(axes)) if shifts and axes else 0
+        moves = zip(shifts * (count // max(1, len(shifts))), axes * (count // max(1, len(axes))),
+                    strict=False)
+        return reduce(lambda y, move: roll(y, *move), moves, x)
     axis = plain_axis(axis, x.type.ndim)
-    shift, = scalars(shift)
+    shift, = scalars([shift], what="a shift")
     n = lengths(x)[axis]
     cut = n - shift % maximum(n, constant(1, dtype="int64"))
     return join.of(part(x, axis, bound(cut)), part(x, axis, None, bound(cut)), axis=axis)

@@ -89,11 +89,11 @@ def known(node, depth=6):
     return None
 
 
-def static_length(node):
+def static_length(node, what="a length"):
     """`known`, of something that must not be negative."""
     n = known(node)
     if isinstance(n, int) and n < 0:
-        raise ShapeError(f"a length cannot be negative: {n}")
+        raise ShapeError(f"{what} cannot be negative: {n}")
     return n
 
 
@@ -123,27 +123,28 @@ def product(nodes):
 # -- shape arguments
 
 
-def integers(first=0):
+def integers(first=0, what="a length"):
     """A `prepare`: inputs from `first` on as int64 scalars."""
 
     def prepare(inputs):
         out = list(inputs[:first])
         for i in inputs[first:]:
             if kind_of(i.type.dtype) not in "iu":
-                raise DtypeError(f"a length must be an integer, not {i.type!r}")
+                raise DtypeError(f"{what} must be an integer, not {i.type!r}")
             if i.type.ndim:
-                raise ShapeError(f"a length must be a scalar, not {i.type!r}")
+                raise ShapeError(f"{what} must be a scalar, not {i.type!r}")
             out.append(cast_node(i, "int64"))
         return out
 
     return prepare
 
 
-def scalars(shape, ndim=None):
+def scalars(shape, ndim=None, what="a length"):
     """The lengths that a shape argument holds, as int64 scalars.
 
     `shape` is an integer or a scalar, a list of those, or an integer vector, whose number of
-    elements must be known (as that of ``x.shape`` is) or given as `ndim`.
+    elements must be known (as that of ``x.shape`` is) or given as `ndim`.  `what` they are is said
+    in messages.
     """
     if isinstance(shape, list | tuple):
         out = as_nodes(shape)
@@ -166,7 +167,7 @@ def scalars(shape, ndim=None):
             out = [TABLE["getitem"](shape, k) for k in range(n)]
     if ndim is not None and ndim != len(out):
         raise ShapeError(f"the shape has {len(out)} lengths, but ndim is {ndim}")
-    return integers()(out)
+    return integers(what=what)(out)
 
 
 def arguments(args):

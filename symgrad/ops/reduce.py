@@ -39,8 +39,8 @@ def accumulated(op, x, axis, dtype, keepdims, acc_dtype, out):
     """NumPy's and Theano's signature of sums: `dtype` of the result, `acc_dtype` to compute in."""
     no_out(out)
     x = as_node(x)
-    wanted = named_dtype(dtype or wider_int(x.type.dtype))
-    y = op.of(cast_node(x, named_dtype(acc_dtype or wanted)), axis=axis)
+    wanted = named_dtype(dtype, wider_int(x.type.dtype))
+    y = op.of(cast_node(x, named_dtype(acc_dtype, wanted)), axis=axis)
     return cast_node(kept(y, x, axis, keepdims), wanted)
 
 

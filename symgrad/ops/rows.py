@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.derive import backward, expansion
-from symgrad.errors import DtypeError
+from symgrad.errors import ArgumentError, DtypeError
 from symgrad.families import define
-from symgrad.node import CONST, TABLE, Node, rebuild, toposort, variable
+from symgrad.node import CONST, TABLE, Node, as_node, rebuild, toposort, variable
 from symgrad.op import remake
+from symgrad.ops.lengths import scalars, static_length
 from symgrad.types import Type
 
 
@@ -62,15 +63,11 @@ def _expanded(output):
 
 
 def _infer(inputs, row):
-    length = inputs[0]
     for have, want in zip(inputs[1:], row.inputs, strict=True):
         if have.dtype != want.dtype:
             raise DtypeError(f"its expression is over {want.type!r}, not {have.type!r}")
-    known = int(length.data) if length.op is CONST else None
-    if length.op.name == "length":
-        known = length.inputs[0].type.shape[length.attrs[0]]
     out = row.output.type
-    return Type(out.dtype, (known, *(d if isinstance(d, int) else None for d in out.shape)))
+    return Type(out.dtype, (static_length(inputs[0], "n"), *(d if isinstance(d, int) else None for d in out.shape)))
 
 
 def _samples(rng):
@@ -109,16 +106,21 @@ def _(g, out, n, *rest):
 
 def map_rows(function, n):
     """``function(i)`` for i = 0 … n - 1, stacked; n is an integer or a symbolic one.  None if the
-    function gives None.
+    function gives None.  ArgumentError if it is no function.
 
     >>> x = T.dvector("x"); map_rows(lambda i: x[i] * x, x.shape[0]).eval({x: [1., 2.]})
     array([[1., 2.],
            [2., 4.]])
     """
+    if isinstance(function, Node) or not callable(function):
+        raise ArgumentError(f"the first argument must be a function of an index, "
+                            f"not {function!r:.60}")
+    n, = scalars([n], what="n")
     index = variable(Type("int64", ()))
     output = function(index)
     if output is None:
         return None
+    output = as_node(output)
     inside, outer = {index}, {}
     for node in toposort([output]):
         if any(i in inside for i in node.inputs):

@@ -77,12 +77,12 @@ def zeros(shape, dtype=None):
     >>> x = T.matrix("x"); T.zeros((x.shape[0], 5), "int32")
     alloc:i32[?,5]
     """
-    return full(shape, 0, dtype or config.floatX)
+    return full(shape, 0, named_dtype(dtype, "floatX"))
 
 
 def ones(shape, dtype=None):
     """Ones of a shape (``np.ones``), in ``config.floatX`` by default."""
-    return full(shape, 1, dtype or config.floatX)
+    return full(shape, 1, named_dtype(dtype, "floatX"))
 
 
 def empty(shape, dtype=None):
@@ -96,7 +96,7 @@ def full_like(a, fill_value, dtype=None):
     It has the dtype of `a` by default, and depends on the shape of `a` only.
     """
     a = as_node(a)
-    value = cast_node(as_node(fill_value), named_dtype(dtype or a.type.dtype))
+    value = cast_node(as_node(fill_value), named_dtype(dtype, a.type.dtype))
     return alloc.of(value, *read_lengths(a)) if a.type.ndim or value.type.ndim else value
 
 
@@ -158,7 +158,7 @@ def _range_type(inputs, dtype):
 
 
 def _range_attr(types, dtype):
-    return (named_dtype(dtype or range_dtype(*[t.dtype for t in types])),)
+    return (named_dtype(dtype, range_dtype(*[t.dtype for t in types])),)
 
 
 def _range_samples(rng):
@@ -202,23 +202,28 @@ def _(start, stop=None, step=1, dtype=None):
 def linspace(start, stop, num=50, endpoint=True, dtype=None):
     """`num` evenly spaced scalars from start to stop, both included (``np.linspace``).
 
-    With ``endpoint=False`` stop is left out.  Floats; ``config.floatX`` for integers.
+    With ``endpoint=False`` stop is left out.  Floats; ``config.floatX`` for integers.  ShapeError
+    for ends that are no scalars, or a negative `num`.
 
     >>> T.linspace(0, 1, 5).eval()
     array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     start, stop = as_nodes([start, stop])
+    for end in (start, stop):
+        if end.type.ndim:
+            raise ShapeError(f"its ends are scalars, not {end.type!r}")
     given = promote(start.type.dtype, stop.type.dtype)
     inner = given if is_float(given) else config.floatX
     start, stop = cast_node(start, inner), cast_node(stop, inner)
-    n, = scalars(num)
+    n, = scalars([num], what="num")
+    static_length(n, "num")
     i = arange.of(0, n, 1)
     steps = cast_node(n - 1 if endpoint else n, inner)
     step = (stop - start) / where(eq(steps, 0), constant(1, dtype=inner), steps)
     out = start + cast_node(i, inner) * step
     if endpoint:
         out = where(eq(i, n - 1) & ge(n, 2), stop, out)
-    return cast_node(out, named_dtype(dtype)) if dtype else out
+    return cast_node(out, named_dtype(dtype, out.type.dtype))
 
 
 # -- masks: comparisons of ranges, so that they fuse with what they mask
@@ -226,6 +231,7 @@ def linspace(start, stop, num=50, endpoint=True, dtype=None):
 
 def _indices(n, m, k):
     """Row numbers plus k as a column, and column numbers as a row."""
+    static_length(n), static_length(m)
     row, column = arange.of(0, n, 1), arange.of(0, m, 1)
     k = as_node(k)
     if not (k.op is CONST and k.data == 0):
@@ -244,7 +250,7 @@ def eye(n, m=None, k=0, dtype=None):
            [0, 0, 1]], dtype=int8)
     """
     n, m = scalars([n, n if m is None else m])
-    return cast_node(eq(*_indices(n, m, k)), named_dtype(dtype or config.floatX))
+    return cast_node(eq(*_indices(n, m, k)), named_dtype(dtype, "floatX"))
 
 
 def identity_like(x, dtype=None):
@@ -252,13 +258,13 @@ def identity_like(x, dtype=None):
     x = as_node(x)
     if x.type.ndim != 2:
         raise ShapeError(f"takes a matrix, not {x.type!r}")
-    return eye(*read_lengths(x), dtype=dtype or x.type.dtype)
+    return eye(*read_lengths(x), dtype=named_dtype(dtype, x.type.dtype))
 
 
 def tri(n, m=None, k=0, dtype=None):
     """A matrix with ones at and below a diagonal, zeros above (``np.tri``); arguments as `eye`."""
     n, m = scalars([n, n if m is None else m])
-    return cast_node(ge(*_indices(n, m, k)), named_dtype(dtype or config.floatX))
+    return cast_node(ge(*_indices(n, m, k)), named_dtype(dtype, "floatX"))
 
 
 def _triangle_type(types, *_):

@@ -48,7 +48,7 @@ def outer(x, axis, dtype, acc_dtype):
     x = as_node(x)
     wanted = named_dtype(dtype) if dtype is not None else averaging(x.type.dtype)[1]
     wanted = averaging(wanted)[1]
-    return cast_node(x, named_dtype(acc_dtype or wanted)), wanted
+    return cast_node(x, named_dtype(acc_dtype, wanted)), wanted
 
 
 @composite(dtype=averaging, infer=reduced, tidy=axis_attr)
