@@ -10,6 +10,7 @@ array([2., 4.])
 from __future__ import annotations
 
 from symgrad import datasets, errors, families, interpret, node, tensor, updates
+from symgrad.compile.backends import BACKENDS, find
 from symgrad.compile.function import function
 from symgrad.compile.program import In, Out
 from symgrad.config import config, options
@@ -24,6 +25,8 @@ from symgrad.tools.draw import draw
 from symgrad.types import Dim, Type
 
 node.Node.eval = interpret.evaluate  # the one method that needs an upper room
+if config.backend in ("auto", *BACKENDS):
+    find(config.backend)  # loaded here, so that the first compilation need not wait for it
 
 __version__ = "0.1.0"
 __all__ = [
