@@ -10,17 +10,11 @@ import numpy as np
 from symgrad.config import config
 from symgrad.domains import anything, integer, positive, real
 from symgrad.errors import ArgumentError, DtypeError
-from symgrad.families import (
-    arithmetic,
-    counting,
-    elementwise,
-    floating,
-    real_floating,
-)
+from symgrad.families import arithmetic, counting, elementwise, floating, real_floating
 from symgrad.node import CONST, TABLE, as_node, constant
 from symgrad.op import as_nodes, cast_node
 from symgrad.ops.logic import eq, shifting, where
-from symgrad.types import is_complex, is_discrete, kind_of, promote, real_of
+from symgrad.types import is_complex, is_discrete, is_float, kind_of, promote, real_of
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
 
@@ -128,8 +122,9 @@ def _power_slopes(x, y, out):
 def pow_(x, y):
     """``x ** y``, elementwise (``np.power``).
 
-    At x = 0 the slope along x is right for every y >= 0, and the slope along y is 0.  DtypeError
-    for an integer raised to a negative integer, here if it is known, else when it is computed.
+    ``x ** 0.5`` is ``sqrt(x)``, as for NumPy's arrays (``np.power(-inf, 0.5)`` is inf).  At x = 0
+    the slope along x is right for every y >= 0, and that along y is 0.  DtypeError for an integer
+    raised to a negative integer, here if it is known, else when it is computed.
 
     >>> pow_([1.0, 2.0, 3.0], 2).eval()
     array([1., 4., 9.], dtype=float32)
@@ -144,6 +139,8 @@ def _(x, y):
         if y.op is not CONST:
             return int_pow.of(x, y)
         _nonnegative(y.data)
+    if is_float(x.dtype) and y.op is CONST and not y.ndim and y.data == 0.5:
+        return sqrt.of(cast_node(x, promote(x.dtype, y.dtype)))
     return pow_.of(x, y)
 
 

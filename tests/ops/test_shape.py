@@ -194,7 +194,7 @@ def test_wrong_squeeze():
         x.squeeze(0)
     with pytest.raises(ShapeError, match="(?s)not known to have length 1.*hint: .*addbroadcast"):
         y.squeeze(0)
-    with pytest.raises(ShapeError, match="(?s)dimshuffle: .* axis 1 of .*not known.*y .*test_shape"):
+    with pytest.raises(ShapeError, match="(?s)dimshuffle: .* axis 1 of .*y .*test_shape"):
         y.dimshuffle(0)
     with pytest.raises(ShapeError, match="axis 2 is out of range for 2 dimensions"):
         x.squeeze(2)

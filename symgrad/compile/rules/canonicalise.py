@@ -21,6 +21,7 @@ from symgrad.compile.rules.common import (
     num,
     on,
     real,
+    rooted,
     same_shape,
     spread,
     vec,
@@ -80,10 +81,12 @@ SIGNS = (
 
 POWERS = (
     rule("pow_two", x ** 2, sqr(x), on(real, "x"), exact),
-    rule("pow_half", x ** 0.5, sqrt(x), on(inexact, "x"), rounding),
+    rule("pow_half", pow_.of(x, 0.5), sqrt(x), on(rooted, "x"), rounding,
+         lambda: [pow_.of(sqr(mat()), 0.5)]),
     rule("pow_minus_one", x ** -1, 1 / x, on(inexact, "x"), rounding),
     rule("pow_minus_two", x ** -2, 1 / sqr(x), on(inexact, "x"), rounding),
-    rule("pow_minus_half", x ** -0.5, 1 / sqrt(x), on(inexact, "x"), rounding),
+    rule("pow_minus_half", x ** -0.5, 1 / sqrt(x), on(rooted, "x"), rounding,
+         lambda: [sqr(mat()) ** -0.5]),
     rule("square", x * x, sqr(x), lambda m: real(m.x) and m.x.type.dtype != "bool", exact),
     rule("sqr_abs", sqr(abs(x)), sqr(x), on(real, "x"), exact),
     rule("abs_sqr", abs(sqr(x)), sqr(x), lambda m: real(m.x) and is_float(m.x.type.dtype), exact),

@@ -81,15 +81,26 @@ def zeros(n):
     return value == 0 and not np.signbit(n.inputs[0].data.real)
 
 
-def nonnegative(n):
+def nonnegative(n, depth=6):
     """Whether it is evident that no element is below zero (NaN may be)."""
+    if n.op is CONST:
+        return real(n) and bool((n.attrs[0].array >= 0).all())
+    if n.op.kind == "leaf":
+        return False
     if "nonnegative" in n.op.facts:
         return real(n)
     if n.op.name in ("sqr", "sqrt"):
         return real(n, *n.inputs)
-    if n.op is CONST:
-        return real(n) and bool((n.attrs[0].array >= 0).all())
+    if depth and n.op.name in ("add", "mul", "sum", "mean", "unsqueeze", "broadcast_to"):
+        values = n.inputs[:1] if n.op is broadcast_to else n.inputs
+        return is_float(n.type.dtype) and all([nonnegative(i, depth - 1) for i in values])
     return False
+
+
+def rooted(n):
+    """Whether square roots make the powers 1/2, 3/2, … of a node: not where it may be -inf, whose
+    root is NaN and whose powers are those of inf."""
+    return inexact(n) and (not real(n) or nonnegative(n))
 
 
 # -- building

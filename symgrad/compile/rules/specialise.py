@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, ruleset, stable
-from symgrad.compile.rules.canonicalise import SIGNS
+from symgrad.compile.rules.canonicalise import SIGNS, minus
 from symgrad.compile.rules.collect import power, scalar_value
 from symgrad.compile.rules.common import (
     given,
@@ -17,6 +17,7 @@ from symgrad.compile.rules.common import (
     num,
     on,
     real,
+    rooted,
     vec,
     zeros,
 )
@@ -25,7 +26,7 @@ from symgrad.node import CONST, constant
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length, lengths
 from symgrad.ops.linalg import dot, tensordot
-from symgrad.ops.logic import cast, gt
+from symgrad.ops.logic import cast, eq, gt, where
 from symgrad.ops.math import (
     add,
     exp,
@@ -275,6 +276,9 @@ def _as_products(x, c, node):
 
 def _as_root(x, c, node):
     k = scalar_value(c)
+    if not rooted(x):
+        infinite = constant(np.asarray(np.inf, x.type.dtype))
+        x = where.of(eq.of(x, minus(infinite)), infinite, x)
     p = sqrt.of(x) if abs(k) < 1 else mul.of(power(x, int(abs(k) - 0.5), sqr.of, mul.of),
                                              sqrt.of(x))
     return p if k > 0 else true_div.of(1, p)
@@ -302,7 +306,7 @@ POWERS = (
          rounding, lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
     rule("power_as_root", pow_.of(x, c), _as_root,
          lambda f: real(f.x) and inexact(f.x) and _half(f.c) is not None,
-         rounding, lambda: [mat() ** 1.5, mat() ** -2.5]),
+         rounding, lambda: [mat() ** 1.5, mat() ** -2.5, sqr(mat()) ** 1.5]),
     rule("power_of_two", pow_.of(2, x), exp2(x),
          on(lambda x: real(x) and inexact(x), "x"), rounding),
     rule("over_power_of_two", true_div.of(x, c), lambda x, c: mul.of(x, _inverted(c)),
