@@ -67,7 +67,8 @@ def _infer(inputs, row):
         if have.dtype != want.dtype:
             raise DtypeError(f"its expression is over {want.type!r}, not {have.type!r}")
     out = row.output.type
-    return Type(out.dtype, (static_length(inputs[0], "n"), *(d if isinstance(d, int) else None for d in out.shape)))
+    inner = [d if isinstance(d, int) else None for d in out.shape]
+    return Type(out.dtype, (static_length(inputs[0], "n"), *inner))
 
 
 def _samples(rng):
