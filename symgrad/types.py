@@ -232,6 +232,11 @@ def autocast(value, weak_for=None):
     return array
 
 
+def clash(a, b):
+    """Whether two lengths are known to differ."""
+    return isinstance(a, int) and isinstance(b, int) and a != b
+
+
 def join_lengths(a, b):
     """What is known of a length that is said to be both `a` and `b`; None-safe; raises ShapeError
     on a clash."""
@@ -239,10 +244,8 @@ def join_lengths(a, b):
         return a
     if a is None:
         return b
-    if isinstance(a, int) and isinstance(b, int):
-        if a != b:
-            raise ShapeError(f"lengths {a} and {b} differ")
-        return a
+    if clash(a, b):
+        raise ShapeError(f"lengths {a} and {b} differ")
     return a if isinstance(a, int) else b if isinstance(b, int) else a
 
 

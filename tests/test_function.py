@@ -317,9 +317,27 @@ class TestBadRequests:
             sg.function([x], x, backend="nunpy")
 
     def test_given_of_another_type(self):
-        x = T.dvector("x")
-        with pytest.raises(DtypeError, match="another type"):
-            sg.function([], x * 2, givens={x: T.constant(np.zeros((2, 2)))})
+        x, k, r = T.fvector("x"), T.iscalar("k"), T.tensor("float32", (3,), "r")
+        for v, given, kind, says in (
+            (x, np.zeros((2, 2), "float32"), ShapeError, "x has 2 dimensions, the variable 1"),
+            (x, T.dvector("y"), DtypeError, "x has dtype float64, the variable float32"),
+            (x, np.full(2, 0.1), DtypeError, "x has dtype float64"),
+            (k, 2.5, DtypeError, "k has dtype float32, the variable int32"),
+            (k, 1 << 40, DtypeError, "k has dtype int64"),
+            (r, np.zeros(4, "float32"), ShapeError, r"r has shape f32\[4\], the variable f32\[3\]"),
+        ):
+            with pytest.raises(kind, match=f"function: what is given for {says}"):
+                sg.function([], v * 2, givens={v: given}, on_unused_input="ignore")
+
+    def test_givens_that_lose_nothing_are_cast(self):
+        x, k = T.fscalar("x"), T.iscalar("k")
+        f = sg.function([], [x * 2, k + 1], givens={x: 0.1, k: 3.0})
+        assert f()[0] == np.float32(0.1) * 2 and f()[1] == 4
+
+    def test_shape_of_an_update(self):
+        W = sg.shared(np.zeros(3), name="W", shape=(3,))
+        with pytest.raises(ShapeError, match=r"W has shape f64\[4\], the shared variable f64\[3\]"):
+            sg.function([], updates=[(W, T.zeros(4))])
 
     def test_inner_lengths(self):
         a, b = T.tensor("float64", (3, 4), name="a"), T.tensor("float64", (5, 6), name="b")

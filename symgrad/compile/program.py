@@ -20,6 +20,7 @@ from symgrad.errors import (
 from symgrad.node import CONST, INPUT, SHARED, Node, as_node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake
 from symgrad.shared import Shared
+from symgrad.types import clash
 
 
 class In:
@@ -208,39 +209,34 @@ def _updates(updates):
     return pairs
 
 
-def _fits(s, value):
-    """The update's value in the variable's type, or the error that says what to cast."""
-    if value.op is CONST and value.type.dtype != s.type.dtype and np.array_equal(
-            value.data.astype(s.type.dtype), value.data):
-        value = cast_node(value, s.type.dtype)
-    if value.type.dtype != s.type.dtype:
-        raise DtypeError(
-            origin.report(
-                f"function: the update of {s!r} has dtype {value.type.dtype}, "
-                f"the shared variable {s.type.dtype}",
-                [s, value],
-                origin.caller(),
-                f"cast the update with .astype('{s.type.dtype}'), or look for a float64 constant, "
-                "array or floatX in it",
-            )
-        )
-    if value.type.ndim != s.type.ndim:
-        raise ShapeError(
-            origin.report(
-                f"function: the update of {s!r} has {value.type.ndim} dimensions, "
-                f"the shared variable {s.type.ndim}",
-                [s, value],
-                origin.caller(),
-            )
-        )
-    for have, want in zip(value.type.shape, s.type.shape, strict=True):
-        if isinstance(have, int) and isinstance(want, int) and have != want:
-            raise ShapeError(
-                origin.report(
-                    f"function: the update of {s!r} has another shape", [s, value], origin.caller()
-                )
-            )
+def _fits(target, value, what="the update of", kind="the shared variable"):
+    """`value` in the type of the variable that it is for, or the error that says what to cast."""
+    want, have = target.type, value.type
+    if value.op is CONST and _holds(value.data, want.dtype):
+        value = cast_node(value, want.dtype)
+        have = value.type
+
+    def told(sentence, hint=None):
+        said = f"function: {what} {target!r} has {sentence}"
+        return origin.report(said, [target, value], origin.caller(), hint)
+
+    if have.dtype != want.dtype:
+        hint = (f"cast it with .astype('{want.dtype}'), or look for a float64 constant, array or "
+                "floatX in it")
+        raise DtypeError(told(f"dtype {have.dtype}, {kind} {want.dtype}", hint))
+    if have.ndim != want.ndim:
+        raise ShapeError(told(f"{have.ndim} dimensions, {kind} {want.ndim}"))
+    if any(map(clash, have.shape, want.shape)):
+        raise ShapeError(told(f"shape {have!r}, {kind} {want!r}"))
     return value
+
+
+def _holds(array, dtype):
+    """Whether a dtype holds a constant: exactly, or as the nearest float to one number."""
+    if array.ndim == 0 and array.dtype.kind == np.dtype(dtype).kind == "f":
+        return True
+    with np.errstate(all="ignore"):
+        return np.array_equal(array.astype(dtype), array)
 
 
 def _givens(givens):
@@ -248,19 +244,7 @@ def _givens(givens):
     for old, new in _pairs("givens", givens):
         if not isinstance(old, Node):
             raise ArgumentError(f"function: givens replace symbolic variables, not {old!r:.60}")
-        new = as_node(new)
-        if new.op is CONST and new.type.dtype != old.type.dtype:
-            new = cast_node(new, old.type.dtype)
-        if new.type.dtype != old.type.dtype or new.type.ndim != old.type.ndim:
-            raise DtypeError(
-                origin.report(
-                    f"function: givens replace {old!r} by something of another type",
-                    [old, new],
-                    origin.caller(),
-                    f"cast it with T.cast(…, '{old.type.dtype}')",
-                )
-            )
-        out[old] = new
+        out[old] = _fits(old, as_node(new), "what is given for", "the variable")
     return out
 
 

@@ -203,19 +203,24 @@ def _subtensor_samples(rng):
         samples=_subtensor_samples)
 def subtensor(x, *scalars, idx=()):
     """x indexed by integers and slices: a view.  `scalars` are what ``"@"`` in `idx` stands for."""
-    key = numpy_key(idx, scalars)
+    return _read("subtensor", x, numpy_key(idx, scalars))
+
+
+def _read(op, x, key, axis=None):
+    """x[key], or the elements of x that the array of the key takes along one axis; IndexingError
+    for a key that does not fit."""
     try:
-        return x[(*key, ...)]
+        return x[(*key, ...)] if axis is None else x.take(key[axis], axis=axis)
     except IndexError:
-        raise out_of_range("subtensor", x.shape, key) from None
+        raise out_of_range(op, x.shape, key) from None
     except ValueError:
-        raise IndexingError("subtensor: a slice's step cannot be zero") from None
+        raise IndexingError(f"{op}: a slice's step cannot be zero") from None
 
 
-@subtensor.vjp
-def _(g, out, x, *rest):
-    *scalars, idx = rest
-    return [TABLE["inc_subtensor"].of(zeros_like(x), g, *scalars, idx=idx), *[None] * len(scalars)]
+def _put_back(g, out, x, *rest):
+    """What was read from a place flows back to it, zeros to all others."""
+    *indices, idx = rest
+    return [TABLE["inc_subtensor"].of(zeros_like(x), g, *indices, idx=idx), *[None] * len(indices)]
 
 
 def _gather_samples(rng):
@@ -235,22 +240,13 @@ def gather(x, *indices, idx=()):
     `indices` are what ``"#"`` (and ``"@"`` in slices) stand for.  The axes of the arrays come where
     NumPy puts them (`layout`).
     """
-    key = numpy_key(idx, indices)
-    try:
-        if idx.count("#") == 1 and idx.count(FULL) == len(idx) - 1:
-            axis = idx.index("#")
-            return np.asarray(x.take(key[axis], axis=axis))
-        return np.asarray(x[tuple(key)])
-    except IndexError:
-        raise out_of_range("gather", x.shape, key) from None
-    except ValueError:
-        raise IndexingError("gather: a slice's step cannot be zero") from None
+    rows = idx.count("#") == 1 and idx.count(FULL) == len(idx) - 1
+    axis = idx.index("#") if rows else None
+    return np.asarray(_read("gather", x, numpy_key(idx, indices), axis))
 
 
-@gather.vjp
-def _(g, out, x, *rest):
-    *indices, idx = rest
-    return [TABLE["inc_subtensor"].of(zeros_like(x), g, *indices, idx=idx), *[None] * len(indices)]
+subtensor.vjp(_put_back)
+gather.vjp(_put_back)
 
 
 # -- where something holds

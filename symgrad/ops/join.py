@@ -22,7 +22,7 @@ from symgrad.ops.lengths import (
 )
 from symgrad.ops.logic import maximum
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, unsqueeze
-from symgrad.types import Type, join_lengths, kind_of, plain_axes, plain_axis, plain_int
+from symgrad.types import Type, clash, join_lengths, kind_of, plain_axes, plain_axis, plain_int
 
 # -- join
 
@@ -34,11 +34,10 @@ def _joined(types, axis):
             raise ShapeError(f"{first!r} and {t!r} have different numbers of dimensions")
         for k, d in enumerate(t.shape):
             if k != axis:
-                try:
-                    shape[k] = join_lengths(shape[k], d)
-                except ShapeError:
+                if clash(shape[k], d):
                     raise ShapeError(f"{first!r} and {t!r} differ along axis {k}; only axis "
-                                     f"{axis} may differ") from None
+                                     f"{axis} may differ")
+                shape[k] = join_lengths(shape[k], d)
         d = t.shape[axis]
         total = total + d if isinstance(d, int) and isinstance(total, int) else None
     shape[axis] = total if len(types) > 1 else first.shape[axis]

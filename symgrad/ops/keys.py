@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad import origin
-from symgrad.errors import IndexingError, ShapeError
+from symgrad.errors import IndexingError
 from symgrad.node import CONST, Node, as_node, constant
 from symgrad.op import cast_node
 from symgrad.ops.index import FULL, Slice, gather, layout, nonzero, outside, subtensor, vectors
 from symgrad.ops.lengths import length, make_vector
 from symgrad.ops.shape import transpose, unsqueeze
-from symgrad.types import join_lengths, kind_of
+from symgrad.types import clash, kind_of
 
 
 def getitem(x, key):
@@ -172,11 +172,9 @@ def mask_indices(x, mask, axis):
     those of x: here, or when the indices are computed."""
     wanted = x.type.shape[axis:axis + mask.type.ndim]
     for k, (a, b) in enumerate(zip(mask.type.shape, wanted, strict=True)):
-        try:
-            join_lengths(a, b)
-        except ShapeError:
+        if clash(a, b):
             raise refuse(f"a boolean mask of length {a} (its axis {k}) cannot index an axis of "
-                         f"length {b}", x, mask) from None
+                         f"length {b}", x, mask)
     if all(a is not None and a == b for a, b in zip(mask.type.shape, wanted, strict=True)):
         if mask.op is CONST:
             return [constant(i) for i in np.nonzero(mask.data)]

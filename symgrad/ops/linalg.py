@@ -15,18 +15,16 @@ from symgrad.ops.lengths import length, lengths, product
 from symgrad.ops.math import mul
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
 from symgrad.ops.trig import conj
-from symgrad.types import Type, broadcast, join_lengths, plain_axis
+from symgrad.types import Type, broadcast, clash, join_lengths, plain_axis
 
 
 def check_inner(types, j, k):
     """The lengths that a product sums over, axis j of the first and k of the second, must agree."""
     x, y = types
     a, b = x.shape[j], y.shape[k]
-    try:
-        join_lengths(a, b)
-    except ShapeError:
+    if clash(a, b):
         raise ShapeError(f"inner lengths differ, {x!r} and {y!r}: axis {j % x.ndim} of the first "
-                         f"has length {a}, axis {k % y.ndim} of the second {b}") from None
+                         f"has length {a}, axis {k % y.ndim} of the second {b}")
 
 
 def flip(x):

@@ -20,7 +20,7 @@ from symgrad.ops.lengths import (
     scalars,
     static_length,
 )
-from symgrad.types import Dim, join_lengths, plain_axes, plain_axis
+from symgrad.types import Dim, clash, join_lengths, plain_axes, plain_axis
 
 
 def along(*cases, shape=(3, 4)):
@@ -269,11 +269,10 @@ def stretched(inputs):
         raise ShapeError(f"{x.type!r} has more dimensions than the shape ({_listed(shape)})")
     for k, d in enumerate(x.type.shape):
         if d != 1:
-            try:
-                shape[lead + k] = join_lengths(d, shape[lead + k])
-            except ShapeError:
+            if clash(d, shape[lead + k]):
                 raise ShapeError(f"cannot stretch axis {k} of {x.type!r}, of length {d}, "
-                                 f"to shape ({_listed(shape)})") from None
+                                 f"to shape ({_listed(shape)})")
+            shape[lead + k] = join_lengths(d, shape[lead + k])
     return x.type.with_shape(shape)
 
 
