@@ -61,15 +61,17 @@ def _compute(outputs, store, lengths):
             _compute([body], store, lengths)
             value = store[body]
         else:
-            value = _apply(n, [store[i] for i in n.inputs])
+            arrays = [store[i] for i in n.inputs]
+            _agree(n, arrays)
+            value = apply(n, arrays)
         store[n] = value
         _check(n, value, lengths)
 
 
-def _apply(node, arrays):
+def apply(node, arrays):
+    """One op on arrays, by its NumPy meaning; an error names the op and the user's lines."""
     op = node.op
     try:
-        _agree(node, arrays)
         with np.errstate(all="ignore"):
             return np.asarray(op.numpy(*arrays, **dict(zip(op.params, node.attrs, strict=True))))
     except SymgradError as error:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from symgrad import origin
-from symgrad.errors import IndexingError, ShapeError, SymgradError
+from symgrad.errors import ShapeError
+from symgrad.interpret import apply
 from symgrad.node import CONST
-from symgrad.op import explain
 from symgrad.types import BYTES, is_float, real_of
 
 NEAR = {"float16": 4e-3, "float32": 4e-6, "float64": 1e-13}  # of the value
@@ -47,7 +47,7 @@ def evaluate(nodes, arrays, shake=None):
         args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
         if shake is not None and n.op.kind in ("reduction", "contract"):
             args = [shaken(a, shake) for a in args]
-        value = apply(n, args)
+        value = np.asarray(apply(n, args), n.type.dtype)
         if shake is not None and n.op.name not in EXACT and n.op.kind not in MOVES:
             value = shaken(value, shake, args)
         values[n] = value
@@ -55,20 +55,6 @@ def evaluate(nodes, arrays, shake=None):
 
 
 MOVES = ("view", "gather", "source", "opaque")  # kinds of ops that round nothing
-
-
-def apply(n, args):
-    """One op on arrays; its errors name it and the user's lines."""
-    op = n.op
-    try:
-        with np.errstate(all="ignore"):
-            value = op.numpy(*args, **dict(zip(op.params, n.attrs, strict=True)))
-    except SymgradError as error:
-        raise explain(error, op, n.inputs, n.origin) from None
-    except (ValueError, IndexError) as error:
-        cls = IndexingError if isinstance(error, IndexError) else ShapeError
-        raise explain(cls(str(error)), op, n.inputs, n.origin) from error
-    return np.asarray(value, n.type.dtype)
 
 
 def shaken(value, rng, sources=()):

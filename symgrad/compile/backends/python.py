@@ -17,6 +17,7 @@ from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
 from symgrad.compile.plan import mismatch
 from symgrad.errors import IndexingError, ShapeError, SymgradError
+from symgrad.interpret import apply
 from symgrad.node import CONST
 from symgrad.op import explain
 from symgrad.scalars import ROWS
@@ -89,16 +90,7 @@ class Program:
 
     def call(self, node, store, lengths):
         """A step that is one node: its NumPy meaning."""
-        op = node.op
-        arrays = [_value(i, store) for i in node.inputs]
-        try:
-            value = op.numpy(*arrays, **dict(zip(op.params, node.attrs, strict=True)))
-        except SymgradError as error:
-            raise explain(error, op, node.inputs, node.origin) from None
-        except (ValueError, IndexError) as error:
-            cls = IndexingError if isinstance(error, IndexError) else ShapeError
-            raise explain(cls(str(error)), op, node.inputs, node.origin) from error
-        store[node] = np.asarray(value)
+        store[node] = apply(node, [_value(i, store) for i in node.inputs])
         self.bind(node, store[node], lengths)
 
     def loop(self, step, kernel, function, store, lengths):

@@ -6,9 +6,8 @@ import ctypes
 
 import numpy as np
 
-from symgrad.errors import IndexingError, ShapeError, SymgradError
+from symgrad.interpret import apply
 from symgrad.node import CONST
-from symgrad.op import explain
 
 
 def array_at(address, shape, strides, dtype):
@@ -28,19 +27,5 @@ def run_nodes(step, arrays):
     values = dict(arrays)
     for n in step.body:
         args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
-        values[n] = run_node(n, args)
+        values[n] = np.asarray(apply(n, args), n.type.dtype)
     return [values[n] for n in step.outputs]
-
-
-def run_node(n, args):
-    """One op on arrays; its errors name it and the user's lines."""
-    op = n.op
-    try:
-        with np.errstate(all="ignore"):
-            value = op.numpy(*args, **dict(zip(op.params, n.attrs, strict=True)))
-    except SymgradError as error:
-        raise explain(error, op, n.inputs, n.origin) from None
-    except (ValueError, IndexError) as error:
-        cls = IndexingError if isinstance(error, IndexError) else ShapeError
-        raise explain(cls(str(error)), op, n.inputs, n.origin) from error
-    return np.asarray(value, n.type.dtype)

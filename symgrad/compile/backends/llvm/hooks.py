@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.backends.llvm.kernels import expressions, statements
-from symgrad.compile.backends.llvm.moves import FAILED
 from symgrad.compile.kernel import Index, Load, walk
 from symgrad.compile.nest import Assign, For, Local
 from symgrad.types import BYTES
@@ -40,16 +39,8 @@ class WatchedDriver(Driver):
 
     def hook(self, what, words):
         """Call `Watch.call` with words that it may change; their address."""
-        w = self.w
         block = self.block([*words, "0"])
-        self.calls.append(what)
-        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
-                       f"ptr {block})")
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
-        w.block(bad)
-        w.do(f"ret i64 {FAILED}")
-        w.block(fine)
+        self.ask(what, block)
         return block
 
     def place(self, slots, start):

@@ -266,6 +266,18 @@ class Moves:
 
     # -- steps in Python
 
+    def ask(self, what, block):
+        """Call Python, which finds `what` in `calls`, with a block of words it may change."""
+        w = self.w
+        self.calls.append(what)
+        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
+                       f"ptr {block})")
+        bad, fine = w.label("bad"), w.label("fine")
+        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
+        w.block(bad)
+        w.do(f"ret i64 {FAILED}")
+        w.block(fine)
+
     def python(self, step):
         """Operands' addresses, lengths and strides go out in a block of words; those of the
         outputs come back in it."""
@@ -278,14 +290,7 @@ class Moves:
         start = len(words)
         back = sum([1 + 2 * n.type.ndim for n in step.outputs])
         block = self.block(words + ["0"] * back)
-        self.calls.append(step)
-        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
-                       f"ptr {block})")
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
-        w.block(bad)
-        w.do(f"ret i64 {FAILED}")
-        w.block(fine)
+        self.ask(step, block)
         at = start
         for n in step.outputs:
             read = []

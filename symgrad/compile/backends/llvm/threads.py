@@ -20,7 +20,6 @@ from queue import SimpleQueue
 from symgrad.compile.backends.llvm import kernels
 from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.backends.llvm.ir import MEMORY
-from symgrad.compile.backends.llvm.moves import FAILED
 from symgrad.compile.backends.llvm.program import Program, State
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Load, Size, body_key, walk
 from symgrad.compile.nest import Assign, Fold, For, Local
@@ -222,14 +221,7 @@ class ThreadedDriver(Driver):
         if name not in self.module.functions:
             self.piece(name, emitted, nest, d, values)
         block = self.block(words)
-        self.calls.append(Split())
-        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
-                       f"ptr {block})")
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
-        w.block(bad)
-        w.do(f"ret i64 {FAILED}")
-        w.block(fine)
+        self.ask(Split(), block)
 
     def piece(self, name, emitted, nest, d, values):
         """``void piece(words, first, rows)``: the kernel on some rows of all."""
