@@ -60,8 +60,9 @@ class Terms(Counter):
 
 @dataclass
 class Line:
-    """One step: `kind` is 'kernel', 'product', 'view' or 'python'; `read`, `written` (bytes) and
-    `flops` are `Terms`; `body`: the machine code's function; `why`: why it runs in Python."""
+    """One step: `kind` is 'kernel', 'product', 'join', 'view' or 'python'; `read`, `written`
+    (bytes) and `flops` are `Terms`; `body`: the machine code's function; `why`: why it runs in
+    Python."""
 
     number: int
     kind: str
@@ -141,6 +142,10 @@ def _line(driver, k, p):
         made.read, made.written, made.flops = traffic(nest, False), traffic(nest, True), flops(nest)
     elif p.kind == "product":
         _product(made, body[0])
+    elif p.kind == "join":
+        made.loops, made.flops = f"{len(body[0].inputs)} copied", Terms()
+        made.written = Terms.of(BYTES[body[0].type.dtype], body[0].type.shape)
+        made.read = made.written
     return made
 
 

@@ -68,10 +68,10 @@ class Arena:
                 for x in plan.inputs if read.get(x, -1) >= k]
 
 
-def assign(plan, pieces, candidates, late, reuse=True, inplace=True):
+def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',
-    'view', 'python'), `step` and `nest`; `candidates`: {update value: its leaf}; `late`: lengths
-    not known when the arena is taken."""
+    'join', 'view', 'python'), `step` and `nest`; `candidates`: {update value: its leaf}; `late`:
+    lengths not known when the arena is taken; `front`: how many pieces run before that."""
     arena, free = Arena(), {}
     base, homes = arena.base, arena.homes
     for p in pieces:
@@ -109,7 +109,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True):
                 homes[n] = Home("made")
             elif leaf is not None and last.get(leaf, -1) <= k and alone(p, leaf, n, base):
                 homes[n] = Home("leaf", leaf)
-            elif n in kept or any(d in late for d in n.type.shape):
+            elif n in kept or any(d in late for d in n.type.shape) or (
+                    p.kind == "join" and k < front):
                 homes[n] = Home("fresh")
             else:
                 over = next((i for i, slot in dying.items() if inplace and slot is not None

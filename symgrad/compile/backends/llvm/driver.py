@@ -44,7 +44,8 @@ class Driver(Moves):
             lambda step: sure(found[step], plan.places))
         self.pieces = [found[s] for s in steps]
         late = late_lengths(plan, self.pieces[self.front:])
-        self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"))
+        self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"),
+                            self.front)
         self.errors, self.calls, self.constants, self.values = [], [], [], {}
         self.usual = {}  # the text of a length -> what it will probably be
         self.emitted, self.results, self.offsets = {}, [], {}

@@ -40,6 +40,8 @@ class Moves:
             self.view(p.step.body[0])
         elif p.kind == "product":
             self.product(p.step.body[0])
+        elif p.kind == "join":
+            self.join(p.step.body[0])
         else:
             self.python(p.step)
 
@@ -196,6 +198,28 @@ class Moves:
         for d, n in zip(dims, x.lengths, strict=True):
             self.lengths.of[d] = n
         self.call_kernel(kernel, loops(kernel), [x, out], [])
+
+    def join(self, node):
+        """Parts copied side by side: arrays along an axis, or scalars."""
+        w, add = self.w, self.lengths.add
+        kind, parts = MEMORY[node.type.dtype], [self.value(i) for i in node.inputs]
+        if node.op.name == "make_vector":
+            out = self.values[node] = self.home(node)
+            for k, x in enumerate(parts):
+                value = w.let(f"load {kind}, ptr {x.pointer}")
+                w.do(f"store {kind} {value}, ptr {w.cell(kind, out.pointer, k)}")
+            return
+        axis, ends = node.attrs[0], ["0"]
+        for x in parts:
+            ends.append(add(ends[-1], x.lengths[axis]))
+        lengths = list(parts[0].lengths)
+        lengths[axis] = ends[-1]
+        self.bind(node, lengths)
+        out = self.values[node] = self.home(node)
+        for start, x in zip(ends, parts, strict=False):
+            offset = self.lengths.mul(start, out.strides[axis])
+            pointer = out.pointer if offset == "0" else w.cell(kind, out.pointer, offset)
+            self.copy(x, Value(pointer, x.dtype, out.strides, x.lengths))
 
     def plain(self, x):
         """Complex numbers as pairs of real ones."""

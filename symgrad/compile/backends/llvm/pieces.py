@@ -6,13 +6,14 @@ from collections import namedtuple
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm import kernels
-from symgrad.compile.backends.llvm.ir import REGISTER
+from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER
 from symgrad.compile.backends.llvm.values import viewable
 from symgrad.compile.kernel import Apply, Axis, Index, Load, walk
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
+from symgrad.op import infer
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 # `first`: the nest of the first step of its pattern, whose lengths the loops of this one name.
@@ -43,6 +44,9 @@ def pieces_of(plan, names, share=True):
             continue
         elif multiplies(step.body[0]):
             yield Piece("product", step, None, None, names)
+            continue
+        elif joins(step.body[0]):
+            yield Piece("join", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
 
@@ -160,6 +164,8 @@ def _only(body, needed):
 
 def sure(piece, places):
     """Whether only an index can be wrong in a step, and all of them can be checked before."""
+    if piece.kind == "join":
+        return piece.step.body[0] not in places
     return piece.guard is not None and all(
         n not in places and n.op.kind in ("gather", "scatter", "elementwise", "view")
         for n in piece.step.body)
@@ -176,9 +182,25 @@ def multiplies(node):
             and all(i.type.dtype == dtype for i in node.inputs))
 
 
+MOST = 8  # axes of an array that `moves.Moves.copy` has letters for
+
+
+def joins(node):
+    """Whether a node is parts side by side in memory, which agree in all axes but that one."""
+    name, shape = node.op.name, node.type.shape
+    if name not in ("join", "make_vector") or node.type.dtype not in MEMORY or len(shape) > MOST:
+        return False
+    if any(i.type.dtype != node.type.dtype for i in node.inputs):
+        return False
+    axis = node.attrs[0] if name == "join" else 0
+    total = infer(node.op, node.inputs, node.attrs).shape[axis]
+    return total in (None, shape[axis]) and (name == "make_vector" or all(
+        i.type.shape[k] == d for i in node.inputs for k, d in enumerate(shape) if k != axis))
+
+
 def wanted(node, piece):
     """What `memory.schedule` asks of a node: whether it can be run before there is an arena."""
-    if piece.kind == "python":
+    if piece.kind in ("python", "join"):
         return Want("made")
     if piece.kind == "view":
         return Want("made" if node.op.name == "reshape" else "view")
