@@ -9,7 +9,7 @@ array([2., 4.])
 
 from __future__ import annotations
 
-from symgrad import datasets, errors, families, interpret, node, tensor, updates
+from symgrad import datasets, errors, families, interpret, node, random, tensor, updates
 from symgrad.compile.backends import BACKENDS, find
 from symgrad.compile.function import function
 from symgrad.compile.program import In, Out
@@ -54,6 +54,7 @@ __all__ = [
     "jvp",
     "options",
     "pprint",
+    "random",
     "shared",
     "tensor",
     "to_networkx",

@@ -19,8 +19,11 @@ from symgrad.ops import (
     linalg,
     logic,
     math,
+    mrg,
     nn,
     pick,
+    random,
+    randomstate,
     reduce,
     rows,
     scatter,
@@ -33,7 +36,8 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows)
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, random, mrg,
+           randomstate)
 
 
 def collect(*modules):
