@@ -187,7 +187,12 @@ class Driver(Moves):
     def address(self, slot):
         base = self.small if not hasattr(self, "space") else self.space
         offset = self.offsets[slot]
-        return base if offset == "0" else self.w.cell("i8", base, offset)
+        if offset == "0":
+            return base
+        key = "cell", base, offset
+        if key not in self.lengths.memo:
+            self.lengths.memo[key] = self.w.cell("i8", base, offset)
+        return self.lengths.memo[key]
 
     def fresh(self, node):
         """Memory of an array that is made in this call."""

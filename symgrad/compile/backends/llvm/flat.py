@@ -17,8 +17,9 @@ MOST = 16  # vectors of a pattern: they stay in registers
 
 
 def worth(dtype, n):
-    """Whether there is a flat form for n columns."""
-    return 1 < n and n // gcd(n, Shape.of(dtype).lanes) <= MOST
+    """Whether a flat form for n columns is there, and better than rows of whole vectors."""
+    lanes = Shape.of(dtype).lanes
+    return n > 1 and n % lanes != 0 and n // gcd(n, lanes) <= MOST
 
 
 def narrow(module, dtype, n):
