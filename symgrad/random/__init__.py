@@ -7,7 +7,7 @@ of NumPy's `RandomState`.
 >>> stream = sg.random.RandomStream(seed=42)
 >>> f = sg.function([], stream.integers(4, 1, 7))
 >>> f(), f()
-(array([2, 3, 2, 6]), array([4, 3, 5, 3]))
+(array([4, 2, 2, 4]), array([5, 5, 3, 5]))
 """
 
 from __future__ import annotations

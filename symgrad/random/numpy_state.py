@@ -16,11 +16,12 @@ from symgrad.ops.randomstate import (
     to_array,
     to_generator,
 )
-from symgrad.random.state import size_of
+from symgrad.random.state import named, size_of
 from symgrad.shared import Shared, shared
 from symgrad.types import named_dtype, promote
 
 
+@named
 class RandomStreams:
     """Draws with the numbers of Theano's ``tensor.shared_randomstreams.RandomStreams``, which are
     those of ``numpy.random.RandomState``.
@@ -124,7 +125,7 @@ class RandomStreams:
         """How often each index into the last axis of `pvals` comes in n trials."""
         n, p = as_node(n), as_node(pvals)
         if not p.type.ndim:
-            raise ShapeError(f"multinomial: pvals must be a vector or more, not {p.type!r}")
+            raise ShapeError(f"pvals must be a vector or more, not {p.type!r}")
         size = size_of(None, ndim, (n, p[..., 0])) if size is None else \
             _size(size, ndim, n, p[..., 0])
         return self.gen("multinomial", size, n, p, dtype=dtype, added=lengths(p)[-1:])
@@ -133,7 +134,7 @@ class RandomStreams:
         """`input` with every row along its last axis in an order of its own."""
         x = as_node(input)
         if not x.type.ndim:
-            raise ShapeError("shuffle_row_elements: takes one dimension or more")
+            raise ShapeError("takes one dimension or more")
         order = self.permutation(lengths(x)[:-1], lengths(x)[-1])
         shape = lengths(x)
         rows, places = [TABLE["reshape"](v, make_vector.of(constant(-1), shape[-1]), 2)

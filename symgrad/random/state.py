@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import wraps
+
 import numpy as np
 
+from symgrad import origin
 from symgrad.config import config
-from symgrad.errors import ArgumentError, DtypeError, ShapeError
-from symgrad.node import CONST, TABLE, as_node, constant
-from symgrad.op import cast_node, weak_numbers
+from symgrad.errors import ArgumentError, DtypeError, ShapeError, SymgradError
+from symgrad.node import CONST, TABLE, Node, as_node, constant
+from symgrad.op import cast_node, explain, weak_numbers
 from symgrad.ops.lengths import (
     known,
     length,
@@ -57,6 +61,36 @@ def advanced(state, n):
 
 
 # -- arguments
+
+
+def named(stream):
+    """Decorator for a class of streams: errors of its public methods name the method, and the
+    user's line; arguments that do not fit are an `ArgumentError` with the signature."""
+    for name, method in list(vars(stream).items()):
+        if not name.startswith("_") and inspect.isfunction(method):
+            setattr(stream, name, _named(method))
+    return stream
+
+
+def _named(method):
+    signature = inspect.signature(method)
+    own = [p for p in signature.parameters.values()][1:]
+    text = f"{method.__name__}{signature.replace(parameters=own)}"
+
+    @wraps(method)
+    def call(self, *args, **kwargs):
+        try:
+            signature.bind(self, *args, **kwargs)
+        except TypeError as wrong:
+            raise ArgumentError(f"{method.__name__}: {wrong}\n  {text}") from None
+        try:
+            return method(self, *args, **kwargs)
+        except SymgradError as error:
+            inputs = [a for a in (*args, *kwargs.values()) if isinstance(a, Node)]
+            raise explain(error, call, inputs, origin.caller()) from None
+
+    call.name = method.__name__
+    return call
 
 
 def size_of(size, ndim, parameters):
