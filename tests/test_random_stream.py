@@ -159,7 +159,7 @@ EXACT = {"uniform", *WHOLE}
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ALL)
 def test_backends_draw_the_same(backend, name):
-    x = ALL[name](RandomStream(1), 20, sg.constant(STATE))
+    x = ALL[name](RandomStream(1), 20, sg.shared(STATE))
     want = x.eval()
     with sg.options(backend=backend):
         got = sg.function([], x)()
