@@ -151,6 +151,18 @@ def test_large_ranges_and_ends():
     assert np.array_equal(rs.multinomial((), 7, [0.0, 1.0, 0.0]).eval(), [0, 7, 0])
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, 4.0, 400.0])
+def test_counts_by_table_are_those_by_guess(value):
+    """One rate for many draws is looked up; a rate for each is not."""
+    rs, many = RandomStream(1), np.full(N, value)
+    state = sg.constant(STATE)
+    assert np.array_equal(rs.poisson(N, value, state=state).eval(),
+                          rs.poisson(None, many, state=state).eval())
+    p = min(value, 1.0)
+    assert np.array_equal(rs.binomial(N, 50, p, state=state).eval(),
+                          rs.binomial(N, 50, np.full(N, p), state=state).eval())
+
+
 # -- the same numbers everywhere
 
 EXACT = {"uniform", *WHOLE}

@@ -148,14 +148,18 @@ def gamma_quantile(bits, a, *, order=0):
     return np.asarray(sum(parts) / h**order, "float64")
 
 
-def _whole_quantile(guess, cumulated, u, *parameters):
-    """The smallest k with ``cumulated(k) >= u``, from a real guess that is off by rounding."""
-    k = np.ceil(np.nan_to_num(guess))
-    for step in (-1, 1):
-        other = np.maximum(k + step, 0)
-        better = cumulated(other, *parameters) >= u if step < 0 else cumulated(k, *parameters) < u
-        k = np.where(better, other, k)
-    return k
+def _whole_quantile(u, guess, cumulated, *parameters):
+    """The smallest k with ``cumulated(k) >= u``; ``guess(u)`` is real and off by rounding.  For one
+    set of parameters all sums are looked up in a table."""
+    if u.size > 9 and all(np.size(p) == 1 for p in parameters):
+        top = np.ceil(np.nan_to_num(guess(u.max()))).max() + 2
+        if top < u.size:
+            steps = cumulated(np.arange(top)).reshape(-1)
+            return np.minimum(np.searchsorted(steps, u), top - 1)
+    k = np.ceil(np.nan_to_num(guess(u)))
+    below = np.maximum(k - 1, 0)
+    k = np.where(cumulated(below) >= u, below, k)
+    return np.where(cumulated(k) < u, k + 1, k)
 
 
 @elementwise(dtype=bits_and_floats("int64"), samples=_sampled((0, 9)))
@@ -169,7 +173,7 @@ def poisson_quantile(bits, rate):
     special, u = need("scipy.special"), open_unit(bits)
     if np.any(~(rate >= 0)):
         raise ArgumentError(f"poisson: a rate must not be negative, got {np.min(rate)}")
-    k = _whole_quantile(special.pdtrik(u, rate), special.pdtr, u, rate)
+    k = _whole_quantile(u, lambda u: special.pdtrik(u, rate), lambda k: special.pdtr(k, rate), rate)
     return np.where(rate > 0, k, 0).astype("int64")
 
 
@@ -198,7 +202,7 @@ def _binomial(u, n, p):
     def cumulated(k):
         return np.where(k < m, special.betainc(np.maximum(m - k, 1), k + 1, 1 - q), 1.0)
 
-    k = _whole_quantile(special.bdtrik(u, m, q), cumulated, u)
+    k = _whole_quantile(u, lambda u: special.bdtrik(u, m, q), cumulated, m, q)
     return np.where(inner, np.clip(k, 0, m), np.where(p >= 1, n, 0)).astype("int64")
 
 
