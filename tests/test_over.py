@@ -279,7 +279,10 @@ def test_a_bar(backend, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
-def test_ctrl_c(backend, monkeypatch):
+def test_ctrl_c(backend, monkeypatch, request):
+    # a shell that starts tests in the background tells them to ignore it
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, old))
     monkeypatch.setattr("symgrad.compile.over.CHUNK", 0.002)
     s = sg.shared(0)
     f = sg.function([], updates=[(s, s + 1)], backend=backend)
