@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from symgrad import origin
-from symgrad.compile.backends.llvm import kernels
+from symgrad.compile.backends.llvm import kernels, pairs
 from symgrad.compile.backends.llvm.arena import LINE, without_copy
 from symgrad.compile.backends.llvm.ir import REGISTER
 from symgrad.compile.backends.llvm.pieces import multiplies
@@ -256,7 +256,10 @@ def why(p):
             return f"{n.op.name}: whether it is a view depends on the call"
         return f"{n.op.name} has no native form" + (
             " for these operands" if n.op.kind == "contract" and not multiplies(n) else "")
-    nest = nested(lower(p.step, p.names))
+    try:
+        nest = pairs.real(nested(lower(p.step, p.names)))
+    except pairs.Unpaired as lacking:
+        return "{} of {} has no native form".format(*lacking.args)
     for t in chain(nest.params, nest.results):
         if t.type.dtype not in REGISTER:
             return f"dtype {t.type.dtype} has no native form"

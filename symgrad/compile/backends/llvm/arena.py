@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
 from symgrad.compile.nest import Assign, For
-from symgrad.types import BYTES, Dim
+from symgrad.types import BYTES, Dim, is_complex
 
 LINE = 64  # bytes: slots start at the start of a cache line
 
@@ -135,7 +135,7 @@ def alone(piece, operand, result, base):
     if piece.kind == "product":
         (n,) = step.body
         return n.op.name in ONTO and n.inputs[0] is operand and operand not in n.inputs[1:]
-    if piece.kind != "kernel":
+    if piece.kind != "kernel" or is_complex(operand.type.dtype):
         return False
     source, target = piece.names[operand], piece.names[result]
     found = []  # (body, place in it, at, writes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.compile.backends.llvm import flat, kernels, products
+from symgrad.compile.backends.llvm import flat, kernels, pairs, products
 from symgrad.compile.backends.llvm.arena import without_copy
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
@@ -56,12 +56,17 @@ class Moves:
                                       self.lengths.dense(lengths), lengths)
         return self.values[node]
 
+    def array(self, inside, param):
+        """Where an array of a nest is; `inside`: {name: node}."""
+        value = self.value(inside[pairs.owner(param.name)])
+        return pairs.half(self.lengths, value, param.name)
+
     def kernel(self, p, buffers, guard=None):
         """A step that is a kernel; or no more than its `guard`."""
         inside = {p.names[n]: n for n in (*p.step.inputs, *p.step.outputs)}
         if guard is not None:
-            values = [self.value(inside[a.name]) if inside[a.name].op.kind == "leaf" else UNREAD
-                      for a in (*guard.params, *guard.results)]
+            values = [self.array(inside, a) if inside[pairs.owner(a.name)].op.kind == "leaf" else
+                      UNREAD for a in (*guard.params, *guard.results)]
             self.call_kernel(p.kernel, guard, values, [], "guard")
             return
         for s in p.nest.body:
@@ -72,8 +77,8 @@ class Moves:
         made = [self.home(n) for n in p.step.outputs]
         for n, value in zip(p.step.outputs, made, strict=True):
             self.values[n] = value
-        params = [self.value(inside[a.name]) for a in p.nest.params]
-        outs = [self.values[inside[a.name]] for a in p.nest.results]
+        params = [self.array(inside, a) for a in p.nest.params]
+        outs = [self.array(inside, a) for a in p.nest.results]
         nest, kind = p.nest, ""
         for n in p.step.outputs:
             for i in p.step.inputs:

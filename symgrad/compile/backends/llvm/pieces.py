@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from dataclasses import replace
 
-from symgrad.compile.backends.llvm import kernels
+from symgrad.compile.backends.llvm import kernels, pairs
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER
 from symgrad.compile.backends.llvm.values import viewable
 from symgrad.compile.kernel import Apply, Axis, Index, Load, walk
@@ -14,6 +14,7 @@ from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
 from symgrad.op import infer
+from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 # `first`: the nest of the first step of its pattern, whose lengths the loops of this one name.
@@ -31,8 +32,9 @@ def pieces_of(plan, names, share=True):
                 yield shared(step, dims, *made[key], names)
                 continue
             kernel = lower(step, names)
-            nest = privately(loops(kernel))
-            if kernels.able(nest):
+            nest = pairs.paired(loops(kernel))
+            nest = nest and privately(nest)
+            if nest and kernels.able(nest):
                 piece = Piece("kernel", step, nest, kernel, names, guard(nest, step, names))
                 errors = kernels.checks(nest) or any(type(s) is Nonempty for s in nest.body)
                 if key and not errors and set(nest.lengths) <= set(dims):  # errors name their nodes
@@ -57,6 +59,8 @@ def pattern(step):
     for n in step.body:
         kind = n.op.kind
         if kind != "elementwise" and kind != "reduction" and (kind != "view" or len(n.inputs) > 1):
+            return None, ()
+        if any(is_complex(i.type.dtype) for i in (n, *n.inputs)):  # two arrays of a nest each
             return None, ()
     dims = {}
 
