@@ -45,6 +45,12 @@ def test_imports_go_up_the_page():
     clean(house.wrong_rooms(PACKAGE))
 
 
+def test_test_files_have_names_of_their_own():
+    """pytest takes two files of one name for one module."""
+    names = sorted([p.name for p in (REPO / "tests").rglob("test_*.py")])
+    clean([a for a, b in zip(names, names[1:], strict=False) if a == b])
+
+
 def test_no_cycles():
     clean(house.cycles(PACKAGE))
 

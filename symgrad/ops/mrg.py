@@ -60,7 +60,7 @@ def _checked(states, lengths):
 
 
 def _state_type(t):
-    if t.dtype != "int32" or t.ndim != 2 or t.shape[1] not in (None, 6):
+    if t.dtype != "int32" or t.ndim != 2 or isinstance(t.shape[1], int) and t.shape[1] != 6:
         raise DtypeError(f"a state is an int32 matrix of 6 columns, not {t!r}")
     return t
 

@@ -115,8 +115,10 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
             else:
                 over = next((i for i, slot in dying.items() if inplace and slot is not None
                              and i.type is n.type and alone(p, i, n, base)), None)
-                homes[n] = Home("slot", dying[over] if over else take(n.type.dtype, n.type.shape))
-                if over:
+                # nodes have no truth value
+                slot = take(n.type.dtype, n.type.shape) if over is None else dying[over]
+                homes[n] = Home("slot", slot)
+                if over is not None:
                     dying[over] = None
         for slot in (*mine, *[s for s in dying.values() if s is not None]):
             give(slot)
