@@ -36,7 +36,7 @@ class Driver(Moves):
         nodes = [n for s in plan.steps for n in (*s.inputs, *s.body)]
         self.names = name_nodes(dict.fromkeys((*leaves, *nodes)))
         found = {p.step: p for p in pieces_of(plan, self.names, self.shares)}
-        kinds = {n: found[s] for s in plan.steps for n in s.body}
+        kinds = {n: p for s, p in found.items() for n in s.body}  # a step's hash takes long
         steps, self.front, candidates = schedule(
             plan, lambda n: wanted(n, kinds[n]), on("inplace"),
             lambda value, leaf: value in kinds[value].step.outputs and alone(

@@ -237,7 +237,9 @@ def overload(kind):
 class Module:
     """Functions and declarations, each once; `text` is what LLVM parses."""
 
-    LONG = 100_000  # characters of one function that are too many for careful code generation
+    # Characters of one function that are too many for careful code generation: of a driver, which
+    # runs once, and of a kernel.  LLVM's work grows faster than they do.
+    LONG, HUGE = 100_000, 1_000_000
 
     def __init__(self):
         self.declared, self.heads, self.functions = {}, {}, {}
@@ -279,11 +281,12 @@ class Module:
         `main` is so long that LLVM would take minutes over it, the others with care and it with
         less."""
         parts = [(part.text, part.effort) for part in self.parts.values()]
-        if len(self.functions[main]) < self.LONG:
-            return [(self.text, 2), *parts]
         others = [f for name, f in self.functions.items() if name != main]
+        effort = 2 if max([len(f) for f in others], default=0) < self.HUGE else 0
+        if len(self.functions[main]) < self.LONG:
+            return [(self.text, effort), *parts]
         heads = [h.replace("define internal", "declare") for name, h in self.heads.items()
                  if name != main]
         visible = "\n".join([*self.declared, "", *others]).replace("define internal", "define")
         long = "\n".join([*self.declared, *heads, "", self.functions[main]])
-        return [(visible, 2), (long, 0), *parts]
+        return [(visible, effort), (long, 0), *parts]
