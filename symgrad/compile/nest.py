@@ -100,6 +100,27 @@ class Nest:
     body: list
 
 
+# -- walking
+
+
+def statements(body):
+    """Every statement that is no loop."""
+    for s in body:
+        if type(s) is For:
+            yield from statements(s.body)
+        else:
+            yield s
+
+
+def expressions(s):
+    """The expressions a statement reads; cells that it writes are expressions too."""
+    if type(s) is Nonempty:
+        return ()
+    if type(s) is Assign:
+        return s.cell, s.expr
+    return tuple([e for e in (s.cell, s.expr, s.best, s.index) if e is not None])
+
+
 # -- text
 
 

@@ -17,7 +17,7 @@ from symgrad.compile.backends.llvm.values import VIEWS
 from symgrad.compile.kernel import Apply, Lit, Load, body_key, walk
 from symgrad.compile.loops import loops as nested
 from symgrad.compile.lower import lower
-from symgrad.compile.nest import Assign, Fold, For, Local
+from symgrad.compile.nest import Assign, Fold, For, Local, expressions, statements
 from symgrad.types import BYTES
 
 VECTOR = re.compile(r"(?:load|store|fadd|fmul|select|add|and) <(\d+) x (float|double|half|i\d+)>"
@@ -263,8 +263,8 @@ def why(p):
     for t in chain(nest.params, nest.results):
         if t.type.dtype not in REGISTER:
             return f"dtype {t.type.dtype} has no native form"
-    for s in kernels.statements(nest.body):
-        for e in kernels.expressions(s):
+    for s in statements(nest.body):
+        for e in expressions(s):
             for x in walk(e):
                 if type(x) is Apply and not kernels.supported(x):
                     return f"{x.row} of {x.args[-1].dtype} has no native form"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
-from symgrad.compile.nest import Assign, For
+from symgrad.compile.nest import Assign, For, statements
 from symgrad.types import BYTES, Dim, is_complex
 
 LINE = 64  # bytes: slots start at the start of a cache line
@@ -177,20 +177,11 @@ def without_copy(nest, source, target):
             copies += 1
         else:
             body.append(s)
-    if copies != 1 or any(type(x) is Load and x.source == source for s in flat(body)
+    if copies != 1 or any(type(x) is Load and x.source == source for s in statements(body)
                           for e in (getattr(s, "cell", None), getattr(s, "expr", None))
                           if e is not None for x in walk(e)):
         return None
     return replace(nest, body=body)
-
-
-def flat(body):
-    """Every statement that is no loop."""
-    for s in body:
-        if type(s) is For:
-            yield from flat(s.body)
-        else:
-            yield s
 
 
 ONTO = ("gemm", "gemv", "ger")

@@ -6,9 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm.driver import Driver
-from symgrad.compile.backends.llvm.kernels import expressions, statements
 from symgrad.compile.kernel import Index, Load, walk
-from symgrad.compile.nest import Assign, For, Local
+from symgrad.compile.nest import Assign, For, Local, expressions, statements
 from symgrad.types import BYTES
 
 

@@ -15,7 +15,15 @@ from symgrad.compile.backends.llvm.fold import beats, combined
 from symgrad.compile.backends.llvm.inner import CHEAP, innermost, vectors
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, vector
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, Size, walk
-from symgrad.compile.nest import Assign, Fold, For, Local, Nonempty
+from symgrad.compile.nest import (
+    Assign,
+    Fold,
+    For,
+    Local,
+    Nonempty,
+    expressions,
+    statements,
+)
 from symgrad.types import Dim
 
 MANY = 48  # costly rows in one kernel, from which on they are called
@@ -58,24 +66,6 @@ def supported(e):
     if e.row == "cast":
         return e.dtype in REGISTER and e.args[0].dtype in REGISTER
     return e.dtype in REGISTER and rows.supports(e.row, e.args[-1].dtype)
-
-
-def statements(body):
-    """Every statement that is no loop."""
-    for s in body:
-        if type(s) is For:
-            yield from statements(s.body)
-        else:
-            yield s
-
-
-def expressions(s):
-    """The expressions a statement reads; cells that it writes are expressions too."""
-    if type(s) is Nonempty:
-        return ()
-    if type(s) is Assign:
-        return s.cell, s.expr
-    return tuple([e for e in (s.cell, s.expr, s.best, s.index) if e is not None])
 
 
 def checks(nest):

@@ -12,7 +12,7 @@ from symgrad.compile.kernel import Apply, Axis, Index, Load, walk
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
-from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
+from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty, statements
 from symgrad.op import infer
 from symgrad.types import is_complex
 
@@ -97,7 +97,7 @@ def privately(nest):
     found = {}
     for top in nest.body:
         inner = [s for s in top.body if type(s) is For] if type(top) is For else ()
-        for s in kernels.statements(inner):
+        for s in statements(inner):
             if type(s) is Fold and s.combine in ("sum", "max", "min") and column(s.cell):
                 if s.cell.at[0].letter != top.letter:
                     found[s.cell.source] = True
@@ -141,7 +141,7 @@ def guard(nest, step, names):
     if not kernels.checks(nest):
         return None
     needed, given = set(), {names[i] for i in step.inputs if i.op.kind == "leaf"}
-    for s in reversed(list(kernels.statements(nest.body))):
+    for s in reversed(list(statements(nest.body))):
         reads = [e for e in getattr(s, "expr", None) and walk(s.expr) or ()]
         if type(s) is Assign and (s.cell in needed or any(
                 type(e) is Index and e.length is not None for e in reads)):

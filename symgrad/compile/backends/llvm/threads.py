@@ -22,7 +22,7 @@ from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.program import Program, State
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Load, Size, body_key, walk
-from symgrad.compile.nest import Assign, Fold, For, Local
+from symgrad.compile.nest import Assign, Fold, For, Local, expressions, statements
 from symgrad.types import Dim
 
 PIECES = 16  # into how many a kernel is cut
@@ -274,7 +274,7 @@ def rows_of(nest):
         cell = s.cell
         if type(cell) is not Local and not (cell.source in lead and cell.at[0] == Axis(letter)):
             return None
-        for e in kernels.expressions(s):
+        for e in expressions(s):
             if not apart(e, letter, d, lead):
                 return None
     return d
@@ -314,8 +314,8 @@ def widest(nest):
 def cost(nest):
     """Operations in a pass of the innermost loops, about."""
     count = 0
-    for s in kernels.statements(nest.body):
-        for e in kernels.expressions(s):
+    for s in statements(nest.body):
+        for e in expressions(s):
             count += sum([8 if x.row in HEAVY else 1 for x in walk(e) if type(x) is Apply])
     return max(count, 1)
 

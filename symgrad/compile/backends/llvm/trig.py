@@ -268,25 +268,29 @@ def atan2(y, x):
     return out.copysign(y)
 
 
+def arc(x, near):
+    """(far, s, p) such that asin(s) is s + p: s is `near`, and sqrt((1 - |x|) / 2) where |x| > 1/2,
+    that is `far`."""
+    a = abs(x)
+    far = a > 0.5
+    z = far.choose(0.5 - 0.5 * a, a * a)
+    s = far.choose(z.sqrt(), near)
+    return far, s, (s * z) * z.polynomial(fit("asin", x))
+
+
 @row
 def asin(x):
     """From the polynomial, or for |x| > 1/2 from that of sqrt((1 - |x|) / 2)."""
-    a, (half, rest) = abs(x), HALF[x.scalar]
-    far = a > 0.5
-    z = far.choose(0.5 - 0.5 * a, a * a)
-    s = far.choose(z.sqrt(), a)
-    p = (s * z) * z.polynomial(fit("asin", x))
+    half, rest = HALF[x.scalar]
+    far, s, p = arc(x, abs(x))
     out = far.choose(half - (2.0 * s + (2.0 * p - rest)), s + p)
     return out.copysign(x)
 
 
 @row
 def acos(x):
-    a, (half, rest) = abs(x), HALF[x.scalar]
-    far = a > 0.5
-    z = far.choose(0.5 - 0.5 * a, a * a)
-    s = far.choose(z.sqrt(), x)
-    p = (s * z) * z.polynomial(fit("asin", x))
+    half, rest = HALF[x.scalar]
+    far, s, p = arc(x, x)
     near = half - (s + (p - rest))
     twice = 2.0 * (s + p)
     return far.choose((x < 0.0).choose(2 * half - (twice - 2 * rest), twice), near)
