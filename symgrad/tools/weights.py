@@ -1,4 +1,4 @@
-"""Saving trained weights and drawing them as pictures of the input."""
+"""Saving trained weights, and drawing weights and images as tiles of one picture."""
 
 from __future__ import annotations
 
@@ -37,22 +37,73 @@ def draw_weights(path, weights, labelled=False, most=100):
     Red is a positive weight, blue a negative one, on one scale for all; `labelled` numbers the
     units.  Raises `ShapeError` when the number of inputs is no square.  Returns the path.
     """
-    side = isqrt(len(weights))
-    if side * side != len(weights):
-        raise ShapeError(f"draw_weights: {len(weights)} inputs do not make a square picture")
+    pictures = squares(weights.T[:most])
+    if not labelled:
+        return draw_tiles(path, {"": pictures})
+    return draw_tiles(path, {str(i): pictures[i : i + 1] for i in range(len(pictures))}, across=5)
+
+
+def draw_tiles(path, panels, columns=None, across=None, kind="weights"):
+    """Draw {title: images} as panels beside one another, `across` of them in a row (by default,
+    all); in each of them images are tiles, `columns` in a row (by default, as many as rows).
+
+    Images are an array (n, height, width), or (n, pixels) of square ones.  What `kind` they are
+    says how they are coloured: "weights", red above zero and blue below, on one scale for all;
+    "filters", the same, but each on a scale of its own; "images", from 0, black, to 1, white.
+    Returns the path.
+    """
     need("matplotlib.backends.backend_agg")
     figure_class = need("matplotlib.figure").Figure  # without pyplot: no window, no global state
-    pictures = weights.T[:most].reshape(-1, side, side)
-    columns = 5 if len(pictures) <= 10 else ceil(len(pictures) ** 0.5)
-    rows = ceil(len(pictures) / columns)
-    inch = 1.3 if labelled else 0.6
-    figure = figure_class(figsize=(columns * inch, rows * inch), layout="tight")
-    limit = float(np.abs(pictures).max()) or 1.0
-    for i, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
+    panels = {title: np.asarray(images, "float64") for title, images in panels.items()}
+    panels = {t: squares(x) if x.ndim == 2 else x for t, x in panels.items()}
+    if kind == "filters":
+        panels = {t: x / np.abs(x).max(axis=(1, 2), keepdims=True).clip(1e-30)
+                  for t, x in panels.items()}
+    limit = max([float(np.abs(x).max()) for x in panels.values() if x.size], default=0.0) or 1.0
+    low, high, colours = (0.0, 1.0, "gray") if kind == "images" else (-limit, limit, "RdBu_r")
+    pictures = {title: tiled(images, columns) for title, images in panels.items()}
+    across = min(across or len(pictures), len(pictures))
+    tall, wide = np.max([p.shape for p in pictures.values()], axis=0)
+    dots = max(1, round(600 / across / wide))  # whole, so that every pixel is drawn alike
+    title = 22 if any(pictures) else 0
+    step = wide * dots + 12, tall * dots + 12 + title
+    size = 12 + across * step[0], 12 + ceil(len(pictures) / across) * step[1]
+    figure = figure_class(figsize=(size[0] / 100, size[1] / 100), dpi=100)
+    for i, (text, picture) in enumerate(pictures.items()):
+        row, column = divmod(i, across)
+        left = 12 + column * step[0]
+        bottom = size[1] - (row + 1) * step[1] + (tall - picture.shape[0]) * dots
+        place = left, bottom, picture.shape[1] * dots, picture.shape[0] * dots
+        axes = figure.add_axes([n / size[k % 2] for k, n in enumerate(place)])
         axes.set_axis_off()
-        if i < len(pictures):
-            axes.imshow(pictures[i], cmap="RdBu_r", vmin=-limit, vmax=limit)
-            if labelled:
-                axes.set_title(str(i), fontsize=9)
-    figure.savefig(path, dpi=100)
+        axes.imshow(picture, cmap=colours, vmin=low, vmax=high, interpolation="nearest",
+                    aspect="auto")
+        axes.set_title(text, fontsize=9, pad=4)
+    figure.savefig(path)
     return path
+
+
+def tiled(images, columns=None, gap=1):
+    """One large picture of many small ones (n, height, width), row by row, `gap` pixels of NaN
+    (which are drawn as nothing) between them.
+
+    >>> tiled(np.arange(3.0).reshape(3, 1, 1), columns=2)
+    array([[ 0., nan,  1.],
+           [nan, nan, nan],
+           [ 2., nan, nan]])
+    """
+    count, height, width = images.shape
+    columns = columns or ceil(count**0.5) or 1
+    rows = ceil(count / columns)
+    out = np.full((rows, columns, height + gap, width + gap), np.nan)
+    out.reshape(-1, height + gap, width + gap)[:count, :height, :width] = images
+    out = out.swapaxes(1, 2).reshape(rows * (height + gap), columns * (width + gap))
+    return out[: len(out) - gap, : out.shape[1] - gap]
+
+
+def squares(rows):
+    """(n, side, side) of a matrix (n, side * side); `ShapeError` when its rows are no squares."""
+    side = isqrt(rows.shape[1])
+    if side * side != rows.shape[1]:
+        raise ShapeError(f"{rows.shape[1]} inputs do not make a square picture")
+    return rows.reshape(-1, side, side)

@@ -12,9 +12,10 @@ import pytest
 
 from symgrad import datasets
 from symgrad.errors import SymgradError
+from symgrad.extras import need
 from symgrad.tools import cli, models
 from symgrad.tools.train import Patience, Settings, train
-from symgrad.tools.weights import draw_weights, load_weights, save_weights
+from symgrad.tools.weights import draw_tiles, draw_weights, load_weights, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 LAST = re.compile(r"best validation (\d+\.\d{6}) %, test (\d+\.\d{6}) %")
@@ -158,6 +159,24 @@ def test_only_square_pictures(tmp_path):
         draw_weights(tmp_path / "w.png", np.zeros((63, 10)))
     draw_weights(tmp_path / "w.png", np.zeros((64, 300), "float32"))
     assert (tmp_path / "w.png").is_file()
+
+
+@pytest.mark.parametrize("kind", ["weights", "filters", "images"])
+def test_tiles_are_drawn_pixel_by_pixel(tmp_path, kind):
+    """Two panels of 2 x 3 tiles of 2 x 2 pixels: all of one colour but the gaps."""
+    images = np.ones((6, 4))
+    images[3] *= 0.5
+    panels = {"a": images, "b": images.reshape(6, 2, 2)[:3]}
+    path = draw_tiles(tmp_path / "t.png", panels, columns=3, kind=kind)
+    picture = (need("matplotlib.image").imread(path)[..., :3] * 255).round().astype(int)
+    high, half = {"images": (255, 128), "weights": (103, 228), "filters": (103, 103)}[kind]
+    dots = 600 // 2 // 8
+    row = picture[12 + 22 + dots, 12 + dots // 2 :: dots, 0][:8]  # through a's first tiles
+    assert row.tolist() == [high, high, 255] * 2 + [high, high]
+    row = picture[12 + 22 + 4 * dots, 12 + dots // 2 :: dots, 0][:5]
+    assert np.abs(row - [half, half, 255, high, high]).max() <= 3
+    b = picture[12 + 22 + dots, 24 + 8 * dots + dots // 2, 0]
+    assert b == high
 
 
 @pytest.mark.slow
