@@ -11,12 +11,14 @@ a real cost.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from symgrad import origin
 from symgrad.config import config
 from symgrad.errors import NoDerivative, SymgradError
 from symgrad.node import TABLE, Node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake, weak_numbers
-from symgrad.types import is_complex, is_float
+from symgrad.types import Tuple, is_complex, is_float
 
 
 def vjp(node, g, strong=False):
@@ -104,7 +106,7 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
     for n in reversed(order):
         if n not in connected:
             continue
-        g = total(arrived.pop(n, ()))
+        g = together(n, arrived.pop(n, ()))
         if n in wanted:
             flow[n] = g
         if not n.inputs:
@@ -121,9 +123,9 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
             if gx is None or x not in live:
                 continue
             connected.add(x)
-            if isinstance(gx, Node):
+            if isinstance(gx, Node | Part):
                 arrived.setdefault(x, []).append(gx)
-                if mask and n.op.kind not in ("contract", "opaque"):
+                if mask and n.op.kind not in ("contract", "opaque", "loop"):
                     masked.add(x)
     flow.update((x, total(arrived.pop(x))) for x in dict.fromkeys(wrt) if x in arrived)
     return [
@@ -139,7 +141,7 @@ def depends(n):
         with weak_numbers():
             slopes = n.op.slopes(*n.inputs, n, **dict(zip(n.op.params, n.attrs, strict=True)))
         return [s is not None for s in slopes]
-    if n.op.vjp_rule:
+    if n.op.vjp_rule and type(n.type) is not Tuple:
         try:
             return [c is not None for c in vjp(n, variable(n.type))]
         except SymgradError:  # the rule is not made for this dtype
@@ -154,6 +156,20 @@ def reachable(outputs, constant=()):
         if n in reached and n.inputs:
             reached.update(i for i, d in zip(n.inputs, depends(n), strict=True) if d)
     return reached
+
+
+class Part(NamedTuple):
+    """The cotangent of the k-th result of an op that has several."""
+
+    k: int
+    g: object
+
+
+def together(node, cotangents):
+    """What arrived at a node: the sum; where it has several results, that of each of them."""
+    if type(node.type) is not Tuple or not cotangents:
+        return total(cotangents)
+    return [total([p.g for p in cotangents if p.k == k]) for k in range(len(node.type.items))]
 
 
 def total(cotangents):
@@ -173,12 +189,17 @@ def zeros(x):
 def jvp(node, tangents):
     """The tangent of a node's value from those of its inputs (None: zero).  None if it is zero."""
     op, inputs = node.op, node.inputs
+    if type(inputs[0].type) is Tuple:  # one of several results
+        return tangents[0] and tangents[0][node.attrs[0]]
     given = [t if is_float(x.type.dtype) else None for t, x in zip(tangents, inputs, strict=True)]
-    if all(t is None for t in given) or not is_float(node.type.dtype):
+    several = type(node.type) is Tuple
+    if all(t is None for t in given) or not (several or is_float(node.type.dtype)):
         return None
     with weak_numbers(), origin.made_for(node.origin):
         if op.jvp_rule:
             out = op.jvp_rule(given, node, *inputs, *node.attrs)
+            if several:  # a list of the results' tangents
+                return out
         elif op.slopes:
             slopes = op.slopes(*inputs, node, **dict(zip(op.params, node.attrs, strict=True)))
             parts = [

@@ -14,10 +14,17 @@ from functools import reduce, wraps
 import numpy as np
 
 from symgrad import origin as _origin
-from symgrad.errors import ArgumentError, DtypeError, SymgradError, near
+from symgrad.errors import (
+    ArgumentError,
+    DtypeError,
+    IndexingError,
+    ShapeError,
+    SymgradError,
+    near,
+)
 from symgrad.node import CONST, TABLE, Node, as_node, constant
 from symgrad.operators import Arithmetic
-from symgrad.types import is_complex, promote
+from symgrad.types import Tuple, is_complex, promote
 
 REMEMBERED = 5000  # applications whose type an op remembers
 _weak = threading.local()
@@ -280,6 +287,22 @@ def explain(error, op, inputs, origin):
     new = type(error)(_origin.report(message, inputs, origin, hint))
     new.explained = True
     return new
+
+
+def apply(node, arrays):
+    """One op on arrays, by its NumPy meaning; an error names the op and the user's lines."""
+    op = node.op
+    try:
+        with np.errstate(all="ignore"):
+            found = op.numpy(*arrays, **dict(zip(op.params, node.attrs, strict=True)))
+        return found if type(node.type) is Tuple else np.asarray(found)
+    except SymgradError as error:
+        raise explain(error, op, node.inputs, node.origin) from None
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+        cls = {IndexError: IndexingError, ValueError: ShapeError}.get(type(error), type(error))
+        operands = ", ".join(f"{a.dtype}{list(a.shape)}" for a in arrays)
+        text = f"{op.name}: {error} (operands {operands})"
+        raise cls(_origin.report(text, node.inputs, node.origin)) from error
 
 
 def cast_node(x, dtype):

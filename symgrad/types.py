@@ -103,6 +103,35 @@ class Type:
         return Type(dtype, self.shape)
 
 
+class Tuple:
+    """The type of an op with several results, `items` being theirs; interned.  Only `item` takes a
+    value of it: to everything else it looks like a scalar of no dtype that there is."""
+
+    __slots__ = ("items", "__weakref__")
+    _all = WeakValueDictionary()
+    dtype, shape, ndim, broadcastable = "tuple", (), 0, ()
+
+    def __new__(cls, items):
+        self = cls._all.get(items)
+        if self is None:
+            self = object.__new__(cls)
+            self.items = items
+            self = cls._all.setdefault(items, self)
+        return self
+
+    def __reduce__(self):
+        return Tuple, (self.items,)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __repr__(self):
+        return f"({', '.join(map(repr, self.items))})"
+
+
 def named_dtype(dtype, default=None):
     """Any spelling of a dtype as its canonical name; ``'floatX'`` is `config.floatX`, and None is
     `default` if there is one.

@@ -14,7 +14,7 @@ import numpy as np
 
 from symgrad import origin
 from symgrad.errors import ShapeError
-from symgrad.interpret import apply
+from symgrad.op import apply
 from symgrad.node import CONST
 from symgrad.types import BYTES, is_float, real_of
 

@@ -39,7 +39,12 @@ def fuse(roots, fresh=(), fusing=True):
     can = {n: n not in fresh and fusible(n) for n in order}
     if not fusing:
         kinds = {n: "kernel" if can[n] and n.op.kind != "view" else "call" for n in order}
-        return [Step((n,), _read([n]), (n,), kinds[n]) for n in order]
+        parts = {n: [] for n in order}
+        for n in order:
+            if n.op.kind == "item":
+                parts[n.inputs[0]].append(n)
+        return [Step((n, *parts[n]), _read([n]), tuple(parts[n]) or (n,), kinds[n])
+                for n in order if n.op.kind != "item"]
     return _Fuser(order, roots, can, fresh).steps()
 
 
@@ -67,6 +72,9 @@ class _Fuser:
                 self.domain[n], self.rows[n] = domain(n), row_inputs(n)
             else:
                 self.domain[n] = n  # that of no other node
+        for n in order:
+            if n.op.kind == "item":  # computed with the op that it is a result of
+                self.domain[n] = n.inputs[0]
 
     def steps(self):
         for n in self.order:
@@ -106,6 +114,8 @@ class _Fuser:
     def rise(self, i, n):
         """1 if n must have a higher level than its operand i, 0 if they may share one."""
         if self.scalar[i]:
+            return 0
+        if n.op.kind == "item":
             return 0
         if self.domain[i] != self.domain[n]:
             return 1

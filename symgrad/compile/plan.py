@@ -56,7 +56,11 @@ def fresh_axes(node):
     """Axes whose lengths the node's own computation decides."""
     if node.op.kind == "leaf":
         return ()
-    shape = infer(node.op, node.inputs, node.attrs).shape
+    if node.op.name == "item":  # its type is read off the whole's, which names all lengths
+        whole = node.inputs[0]
+        shape = infer(whole.op, whole.inputs, whole.attrs).items[node.attrs[0]].shape
+    else:
+        shape = infer(node.op, node.inputs, node.attrs).shape
     return tuple([axis for axis, d in enumerate(shape) if d is None])
 
 

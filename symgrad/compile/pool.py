@@ -12,7 +12,7 @@ from __future__ import annotations
 from symgrad.errors import SymgradError
 from symgrad.node import CONST, INPUT, SHARED, Constant, Node, Value, toposort
 from symgrad.op import explain, infer, make
-from symgrad.types import Dim, Type
+from symgrad.types import Dim, Tuple, Type
 
 _NUMBERED = []  # Dims are shared between compilations: types and inference caches stay small
 
@@ -86,11 +86,16 @@ class Pool:
             type = infer(op, inputs, attrs)
         except SymgradError as error:
             raise explain(error, op, inputs, origin) from None
-        if None in type.shape:
-            type = type.with_shape(
-                [self._fresh(axis) if d is None else d for axis, d in enumerate(type.shape)]
-            )
-        return type
+        if type.__class__ is Tuple:
+            return Tuple(tuple([self._named(t, (k,)) for k, t in enumerate(type.items)]))
+        return self._named(type)
+
+    def _named(self, type, front=()):
+        """The type with Dims for its unknown lengths; `front`: which of several results it is."""
+        if None not in type.shape:
+            return type
+        return type.with_shape([self._fresh((*front, axis) if front else axis) if d is None else d
+                                for axis, d in enumerate(type.shape)])
 
     def _fresh(self, axis):
         if self._entering is not None:
@@ -140,6 +145,8 @@ class Pool:
 
     def named(self, node, axis):
         """The key under which a fresh length of `node` is known."""
+        if node.op.name == "item":
+            return self._user[node.inputs[0]], (node.attrs[0], axis)
         return self._user[node], axis
 
     def enter_leaf(self, n):

@@ -26,6 +26,7 @@ from symgrad.ops import (
     randomstate,
     reduce,
     rows,
+    scan,
     scatter,
     select,
     shape,
@@ -36,7 +37,7 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, random, mrg,
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, scan, random, mrg,
            randomstate)
 
 

@@ -17,7 +17,7 @@ from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
 from symgrad.compile.plan import mismatch
 from symgrad.errors import IndexingError, ShapeError, SymgradError
-from symgrad.interpret import apply
+from symgrad.op import apply
 from symgrad.node import CONST
 from symgrad.op import explain
 from symgrad.scalars import ROWS

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from symgrad.interpret import apply
+from symgrad.op import apply
 from symgrad.node import CONST
 
 
