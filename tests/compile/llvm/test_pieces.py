@@ -76,3 +76,21 @@ def test_errors_name_their_own_step():
         sg.function([x, y], [x.max(axis=0), y.max(axis=0)], backend="llvm")(
             np.ones((1, 2)), np.ones((0, 2)))
     assert "y" in str(caught.value)
+
+
+def test_an_update_may_be_written_by_a_shared_kernel_that_does_not_read_the_variable():
+    W = sg.shared(np.eye(3, k=1) + 1, name="W")
+    h = sg.shared(np.arange(6.0).reshape(2, 3), name="h")
+    x, last = h, []
+    for _ in range(3):
+        x = T.tanh(T.dot(x, W))
+        last.append(x)
+    f = sg.function([], last[:2], updates=[(h, x)], backend="llvm")
+    expected = np.arange(6.0).reshape(2, 3)
+    for _ in range(2):
+        got = f()
+        for value in got:
+            expected = np.tanh(expected @ W.get_value())
+            np.testing.assert_allclose(value, expected, rtol=1e-12)
+        expected = np.tanh(expected @ W.get_value())
+        np.testing.assert_allclose(h.get_value(), expected, rtol=1e-12)

@@ -139,7 +139,8 @@ def alone(piece, operand, result, base):
         return n.op.name in ONTO and n.inputs[0] is operand and operand not in n.inputs[1:]
     if piece.kind != "kernel" or is_complex(operand.type.dtype):
         return False
-    source, target = piece.names[operand], piece.names[result]
+    # A kernel that is shared has names for what the step reads, which need not be the operand.
+    source, target = piece.names.get(operand), piece.names[result]
     found = []  # (body, place in it, at, writes)
     stack = [piece.nest.body]
     while stack:
