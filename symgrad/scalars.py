@@ -19,6 +19,13 @@ class Scalar(NamedTuple):
     numpy: str
     boolean: bool = False  # gives a bool whatever it takes
 
+    @property
+    def quick(self):
+        """Whether it is about one instruction: operators but for divisions, casts, choices."""
+        if f"{self.name}(" in self.text:
+            return self.name in ("max", "min", "abs")
+        return self.name not in ("div", "floordiv", "mod", "pow")
+
 
 def _rows():
     infix = {
@@ -184,3 +191,13 @@ def expression(scalar, arity, **attrs):
         return apply(scalar, *args)
     tree = scalar(Vocabulary(), *args, **attrs)
     return tree if isinstance(tree, Expr) else Lit(tree)
+
+
+def parts(expr):
+    """An expression and everything in it, as often as it stands there."""
+    stack = [expr]
+    while stack:
+        e = stack.pop()
+        yield e
+        if isinstance(e, Apply):
+            stack.extend(e.args[::-1])

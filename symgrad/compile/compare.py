@@ -14,8 +14,8 @@ import numpy as np
 
 from symgrad import origin
 from symgrad.errors import ShapeError
-from symgrad.op import apply
 from symgrad.node import CONST
+from symgrad.op import apply
 from symgrad.types import BYTES, is_float, real_of
 
 NEAR = {"float16": 4e-3, "float32": 4e-6, "float64": 1e-13}  # of the value

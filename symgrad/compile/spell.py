@@ -16,7 +16,7 @@ from symgrad.compile.kernel import Apply, Index, Lit, Size, affine, as_value
 from symgrad.ops.index import FULL, Slice, layout, region, slots
 from symgrad.ops.lengths import known
 from symgrad.scalars import Apply as Application
-from symgrad.scalars import Arg, expression
+from symgrad.scalars import Arg, expression, parts
 from symgrad.scalars import Lit as Number
 from symgrad.types import is_complex, promote, real_of
 
@@ -135,12 +135,7 @@ def _tree(op, attrs, arity):
 
 
 def _parts(op, attrs, arity):
-    stack = [_tree(op, attrs, arity)]
-    while stack:
-        e = stack.pop()
-        yield e
-        if isinstance(e, Application):
-            stack.extend(e.args[::-1])
+    return parts(_tree(op, attrs, arity))
 
 
 @lru_cache(4096)
@@ -151,14 +146,7 @@ def _taken(op, attrs, arity):
 @lru_cache(4096)
 def _price(op, attrs, arity):
     rows = [e.row for e in _parts(op, attrs, arity) if isinstance(e, Application)]
-    return sum([1 if r.name == "cast" or quick(r) else DEAR for r in rows])
-
-
-def quick(row):
-    """Whether a row is about one instruction: operators but for divisions, and choices."""
-    if f"{row.name}(" in row.text:
-        return row.name in ("max", "min", "abs")
-    return row.name not in ("div", "floordiv", "mod", "pow")
+    return sum([1 if r.quick else DEAR for r in rows])
 
 
 def cast(e, dtype):

@@ -10,8 +10,10 @@ from symgrad.op import Op, explained
 from symgrad.ops import (
     axes,
     blas,
+    body,
     control,
     cumulative,
+    draft,
     index,
     join,
     keys,
@@ -27,6 +29,7 @@ from symgrad.ops import (
     reduce,
     rows,
     scan,
+    scan_grad,
     scatter,
     select,
     shape,
@@ -37,8 +40,8 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, scan, random, mrg,
-           randomstate)
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, body, draft,
+           scan_grad, scan, random, mrg, randomstate)
 
 
 def collect(*modules):

@@ -17,9 +17,8 @@ from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
 from symgrad.compile.plan import mismatch
 from symgrad.errors import IndexingError, ShapeError, SymgradError
-from symgrad.op import apply
 from symgrad.node import CONST
-from symgrad.op import explain
+from symgrad.op import apply, explain
 from symgrad.scalars import ROWS
 from symgrad.types import DTYPES, Dim
 

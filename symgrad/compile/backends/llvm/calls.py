@@ -6,8 +6,8 @@ import ctypes
 
 import numpy as np
 
-from symgrad.op import apply
 from symgrad.node import CONST
+from symgrad.op import apply
 
 
 def array_at(address, shape, strides, dtype):

@@ -15,7 +15,6 @@ from symgrad.compile.backends.llvm.ir import REGISTER, constant, count, vector, 
 from symgrad.compile.backends.llvm.lanes import Lane, Lanes
 from symgrad.compile.kernel import Apply, Index, Load, walk
 from symgrad.compile.nest import Assign, Fold, For, Local
-from symgrad.compile.spell import quick
 from symgrad.scalars import ROWS
 from symgrad.types import BYTES
 
@@ -23,7 +22,7 @@ PIECE = 4096  # how many terms of a sum share their accumulators
 LIGHT = 6  # operations in a body that is light enough for several accumulators
 COPIES = 4
 # What costs no more than an instruction or two.
-CHEAP = {"cast", "square", *[name for name, row in ROWS.items() if quick(row)]}
+CHEAP = {"cast", "square", *[name for name, row in ROWS.items() if row.quick]}
 
 
 def innermost(loop):
