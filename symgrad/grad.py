@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 
 from symgrad import origin
-from symgrad.compile.passes import STABLE_FORM, apply, select
+from symgrad.compile.passes import STABLE_FORM, apply, normal, select, within
 from symgrad.compile.pool import absorb, export
 from symgrad.derive import backward, forward, reachable
 from symgrad.derive import zeros as _zeros
@@ -29,8 +29,9 @@ def stable_form(outputs, wrt, passes=None):
     """
     wrt = [w for w in wrt if w.op.kind != "leaf"]
     pool, graph = absorb(outputs, expect=False, cut=wrt)
-    graph = apply(STABLE_FORM, graph, pool, select(passes))
-    return export(graph, pool)
+    chosen = select(passes)
+    graph = within(graph, pool, lambda body: normal(body, STABLE_FORM, chosen))
+    return export(apply(STABLE_FORM, graph, pool, chosen), pool)
 
 
 def grad(

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from symgrad.compile.pattern import RuleSet, assumes, exact, rounding, rule_on, stable
+from symgrad.compile.pool import absorb, export
 from symgrad.compile.rewrite import Log, rewrite
-from symgrad.compile.rules import blas, canonicalise, collect, shapes, specialise, stabilise
+from symgrad.compile.rules import (
+    blas,
+    canonicalise,
+    collect,
+    loops,
+    shapes,
+    specialise,
+    stabilise,
+)
 from symgrad.config import config
 from symgrad.derive import expansion
 from symgrad.errors import UnknownName, near
@@ -31,6 +41,8 @@ class Pass(NamedTuple):
     run: object = None  # (outputs, pool, log, off) -> outputs
     kinds: dict = {}  # name -> kind of the forms of a `run` pass  # noqa: RUF012
     required: bool = False
+    # names of passes that the bodies of loops are put through before this one
+    bodies: tuple = ()
 
 
 class _Composites:
@@ -50,6 +62,8 @@ PIPELINE = (
     Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("shapes", "moves of shape ops", shapes.RULES),
+    Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
+         kinds=loops.KINDS, bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
@@ -153,6 +167,9 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
             continue
         log, start = Log(), time.perf_counter()
         before = outputs
+        if chosen.bodies:
+            change = partial(normal, names=chosen.bodies, selection=selection)
+            outputs = within(outputs, pool, change)
         if chosen.rules is not None:
             outputs = rewrite(outputs, selection.rules(chosen), pool, log)
         else:
@@ -169,6 +186,30 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
         if hook:
             hook(name, before, outputs)
     return outputs
+
+
+def within(outputs, pool, change):
+    """The graph with the body of each loop changed: ``change(body)`` gives the new one."""
+    bodies = {n: change(n.attrs[0]) for n in toposort(outputs) if n.op.kind == "loop"}
+    if all(n.attrs[0] is body for n, body in bodies.items()):
+        return outputs
+
+    def remade(n, inputs):
+        attrs = (bodies[n],) if n in bodies else n.attrs
+        return pool.make(n.op, inputs, attrs, n.origin, n.type, n.name)
+
+    new = {}
+    for n in toposort(outputs):
+        inputs = tuple([new[i] for i in n.inputs])
+        new[n] = n if inputs == n.inputs and n not in bodies else remade(n, inputs)
+    return [new[o] for o in outputs]
+
+
+def normal(body, names, selection):
+    """A loop's body after these passes."""
+    pool, graph = absorb(body.outputs, expect=False)
+    graph = within(graph, pool, lambda inner: normal(inner, names, selection))
+    return body.with_outputs(export(apply(names, graph, pool, selection), pool))
 
 
 REWRITES = tuple(p.name for p in PIPELINE if p.rules is not None or p.run is not None)
