@@ -16,6 +16,7 @@ from symgrad import origin
 from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import apply
+from symgrad.ops.body import run
 from symgrad.types import BYTES, is_float, real_of
 
 NEAR = {"float16": 4e-3, "float32": 4e-6, "float64": 1e-13}  # of the value
@@ -47,6 +48,9 @@ def evaluate(nodes, arrays, shake=None):
         args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
         if shake is not None and n.op.kind in ("reduction", "contract"):
             args = [shaken(a, shake) for a in args]
+        if n.op.kind == "loop":
+            values[n] = _looped(n, args, shake)
+            continue
         value = np.asarray(apply(n, args), n.type.dtype)
         if shake is not None and n.op.name not in EXACT and n.op.kind not in MOVES:
             value = shaken(value, shake, args)
@@ -54,7 +58,20 @@ def evaluate(nodes, arrays, shake=None):
     return values
 
 
-MOVES = ("view", "gather", "source", "opaque")  # kinds of ops that round nothing
+def _looped(node, args, shake):
+    """The results of a loop, each node of each step with the roundings that were asked for."""
+    body, (n, *operands) = node.attrs[0], args
+    order, outputs = body.order()
+
+    def step(rows):
+        values = dict(zip(body.inputs, rows, strict=True))
+        found = evaluate([x for x in order if x.op is not CONST], values, shake)
+        return [o.attrs[0].array if o.op is CONST else found[o] for o in outputs]
+
+    return run(int(n), operands, body, step)
+
+
+MOVES = ("view", "item", "gather", "source", "opaque")  # kinds of ops that round nothing
 
 
 def shaken(value, rng, sources=()):

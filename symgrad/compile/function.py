@@ -14,6 +14,10 @@ from symgrad.compile.program import Program
 from symgrad.compile.report import Report
 from symgrad.config import config
 from symgrad.errors import ArgumentError
+from symgrad.node import INPUT, Node, rebuild
+from symgrad.op import remake
+from symgrad.ops.body import Body
+from symgrad.types import Type
 
 # Theano's modes, as changes to the pipeline; and those that check what a program does.
 MODES = {"FAST_RUN": "", "Mode": "", "FAST_COMPILE": "-collect -shapes -specialise -block"}
@@ -144,23 +148,50 @@ def _without_updates(recipe, name, swap):
 def translate(request, selection, backend, report, expect=True):
     """Intern, rewrite, plan, print.  With ``expect=False`` no lengths are taken for equal that
     NumPy would not insist on."""
+    plan = planned(request.roots, request.leaves, request.updated, selection, report, expect)
+    start = time.perf_counter()
+    code = backend.compile(plan, selection)
+    report.timed("code", start)
+    return code
+
+
+def planned(roots, leaves, updated, selection, report, expect):
+    """The plan of a graph, and in it those of the bodies of its loops.  The last of `roots` are the
+    new values of the shared variables `updated`."""
     clock = time.perf_counter
     start = clock()
-    pool, graph = absorb(request.roots, expect)
+    pool, graph = absorb(roots, expect)
     report.timed("intern", start)
     graph = apply(REWRITES, graph, pool, selection, report.rows)
     start = clock()
     final, graph = absorb(graph, expect, prior=pool)
     report.timed("settle", start)
     start = clock()
-    count = len(request.outputs)
+    count = len(roots) - len(updated)
     updates = [
         (final.leaf.get(s) or final.enter_leaf(s), v)
-        for s, v in zip(request.updated, graph[count:], strict=True)
+        for s, v in zip(updated, graph[count:], strict=True)
     ]
-    plan = build(final, request.leaves, graph[:count], updates, "fuse" in selection)
+    plan = build(final, leaves, graph[:count], updates, "fuse" in selection)
     report.timed("fuse", start)
-    start = clock()
-    code = backend.compile(plan, selection)
-    report.timed("code", start)
-    return code
+    known = {}
+    for node in plan.nodes:
+        bodies = [a for a in node.attrs if type(a) is Body]
+        if bodies:
+            start = clock()
+            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known)
+                                      for b in bodies])
+            report.timed(node.op.name, start)
+    return plan
+
+
+def inside(body, operands, selection, expect, known):
+    """The plan of a body, its lengths being those of the operands; `known`: those made before."""
+    types = [Type(i.type.dtype, operands[k].type.shape[body.inner(k):]) for k, i in body.reads()]
+    key = body, tuple(types)
+    if key not in known:
+        leaves = [Node(INPUT, (), (), t, i.origin, i.name)
+                  for t, i in zip(types, body.inputs, strict=True)]
+        roots = rebuild(body.outputs, dict(zip(body.inputs, leaves, strict=True)), remake)
+        known[key] = planned(roots, leaves, (), selection, Report(None, ""), expect)
+    return known[key]

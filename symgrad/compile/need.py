@@ -15,7 +15,7 @@ from symgrad.config import config
 from symgrad.errors import ArgumentError, MissingInputError, ShapeError, near
 from symgrad.interpret import run
 from symgrad.node import CONST
-from symgrad.types import BYTES, Dim
+from symgrad.types import BYTES, Dim, Type
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,8 @@ def need(code, said, containers):
         return Need(*account.needs(code, known))
     plan, memory = code.plan, getattr(code, "memory", None)
     if memory is None:  # every value is an array of its own
-        return Need(0, sum([known.bytes(n.type) for n in plan.nodes]))
+        return Need(0, sum([known.bytes(n.type) for n in plan.nodes
+                            if type(n.type) is Type]))
     late = [known.bytes(slot) for slot in memory.late]
     made = [n for n in dict.fromkeys(plan.roots) if n.op is not CONST and (
         n not in memory.homes or memory.homes[n].kind != "leaf")]

@@ -41,6 +41,8 @@ class Plan:
     updates: tuple  # ((shared leaf, node), …)
     steps: tuple
     places: dict = field(default_factory=dict)  # node -> [Place]
+    # node -> the plans of its bodies, whose inputs are the bodies'
+    inner: dict = field(default_factory=dict)
 
     @property
     def roots(self):

@@ -135,6 +135,12 @@ class Body:
 
     # -- meaning
 
+    def empty(self, *operands):
+        """The mapped values of no steps, for arrays of operands."""
+        types, _ = self.shapes(tuple([Type(o.dtype.name, o.shape) for o in operands]))
+        return [np.zeros((0, *[d if isinstance(d, int) else 0 for d in t.shape]), t.dtype)
+                for t in types[len(self.states):len(self.states) + len(self.maps)]]
+
     def order(self):
         """The graph's nodes, operands first, composites replaced by what they stand for."""
         if self._order is None:
@@ -270,9 +276,7 @@ def run(n, operands, body, step):
             done = t + 1
             break
     if not n:
-        types, _ = body.shapes(tuple([Type(o.dtype.name, o.shape) for o in operands]))
-        maps = [np.zeros((0, *[d if isinstance(d, int) else 0 for d in t.shape]), t.dtype)
-                for t in types[count:count + len(maps)]]
+        maps = body.empty(*operands)
     return (*[b if s.keep else b[:s.depth] if body.reverse else b[done:done + s.depth]
               for s, b in zip(body.states, buffers, strict=True)],
             *[m if keep else m[:1] if body.reverse else m[max(done - 1, 0):done]

@@ -65,18 +65,20 @@ class Program:
             for leaf, other in self.memory.overlaps(plan)
             if other in plan.inputs
         ]
-        text = Text(plan, steps, front, self.memory, blocks, self.in_place)
-        self.source = text.program()
+        text = Text(plan, steps, front, self.memory, blocks, self.in_place,
+                    lambda inner: Program(inner, selection))
+        own = text.program()
+        self.source = "\n\n".join([*text.loops, own])
         self.lines = text.lines
         self.file = f"<symgrad-{next(_serial)}>"
         code = __builtins__["compile"] if isinstance(__builtins__, dict) else __builtins__.compile
         linecache.cache[self.file] = (
-            len(self.source),
+            len(own),
             None,
-            self.source.splitlines(True),
+            own.splitlines(True),
             self.file,
         )
-        exec(code(self.source, self.file, "exec"), text.env)
+        exec(code(own, self.file, "exec"), text.env)
         self.run = text.env["program"]
 
     def __call__(self, *arrays):

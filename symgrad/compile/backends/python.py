@@ -12,6 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
+from symgrad.compile.backends.looped import looped
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
@@ -56,6 +57,11 @@ class Program:
             function, text = executable(kernel)
             texts.append(text)
             self.functions.append(function)
+        self.loops = {}
+        for node, (inner,) in plan.inner.items():
+            program = Program(inner)
+            self.loops[node], text = looped(node, program.run)
+            texts += [program.source, text]
         self.source = "\n\n\n".join(texts)
         self.names = names
 
@@ -70,7 +76,8 @@ class Program:
             for step, kernel, function in zip(self.plan.steps, self.kernels, self.functions,
                                               strict=True):
                 if kernel is None:
-                    self.call(step.body[0], store, lengths)
+                    for n in step.body:
+                        self.call(n, store, lengths)
                 else:
                     self.loop(step, kernel, function, store, lengths)
         results = [np.array(_value(n, store)) for n in self.plan.roots]
@@ -88,8 +95,13 @@ class Program:
                 raise mismatch(place, have, want)
 
     def call(self, node, store, lengths):
-        """A step that is one node: its NumPy meaning."""
-        store[node] = apply(node, [_value(i, store) for i in node.inputs])
+        """A node that is no kernel: its NumPy meaning, that of a loop with the program of a
+        step."""
+        arrays = [_value(i, store) for i in node.inputs]
+        if node in self.loops:
+            store[node] = self.loops[node](*arrays)
+        else:
+            store[node] = apply(node, arrays)
         self.bind(node, store[node], lengths)
 
     def loop(self, step, kernel, function, store, lengths):

@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 
 from symgrad.compile.backends import quick
+from symgrad.compile.backends.looped import looped
 from symgrad.compile.backends.names import users_name
 from symgrad.compile.backends.peephole import additions, sums_of_squares
 from symgrad.compile.backends.spelled import writes_a_cell
@@ -34,7 +35,8 @@ def _owned(array, *leaves):
 class Text:
     """Writes the program."""
 
-    def __init__(self, plan, steps, front, memory, blocks, in_place):
+    def __init__(self, plan, steps, front, memory, blocks, in_place, inner=None):
+        self.inner = inner  # plan -> program
         self.front = front
         self.late, self.made = {s.number for s in memory.late}, set()
         self.plan, self.steps, self.memory, self.blocks, self.in_place = (
@@ -69,6 +71,7 @@ class Text:
         printer.rows, printer.once = self.row_numbers, self.kept.once
         printer.early = self.early_text
         printer.steady = self.static.__contains__
+        printer.looped, self.loops = self.looped, []
         printer.settled = lambda n: n in self.settled and n.op.kind == "elementwise"
 
     # -- names
@@ -219,6 +222,15 @@ class Text:
                 self.put(line, n, indent)
         for place in self.plan.places.get(n, ()):
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
+
+    def looped(self, node):
+        """The name of the function that runs a loop."""
+        name = f"loop{len(self.loops)}"
+        program = self.inner(self.plan.inner[node][0])
+        self.env[name], text = looped(node, program.run)
+        text = text.replace("def loop(", f"def {name}(").replace(" step(", f" {name}_step(")
+        self.loops.append(f"{program.source.replace('def program(', f'def {name}_step(')}\n{text}")
+        return name
 
     def addition(self, a, n, out):
         """``out += factor * x`` in one BLAS call."""

@@ -1,0 +1,76 @@
+"""Loops of the numpy and python backends: a Python function around the program of one step."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+
+import numpy as np
+
+from symgrad.errors import ShapeError
+from symgrad.ops.body import check_steps
+
+_serial = itertools.count()
+
+
+def looped(node, step):
+    """(the function that runs a `loop` node on ``(n, *operands)``, its text); ``step(*rows)`` gives
+    the outputs of one step and no updates."""
+    body = node.attrs[0]
+    seqs = [f"x{k}" for k in range(body.seqs)]
+    states = [f"s{j}" for j in range(len(body.states))]
+    fixed = [f"w{k}" for k in range(body.fixed)]
+    maps = [f"y{k}" for k in range(len(body.maps))]
+    outs = [f"{v}_t" for v in (*states, *maps)] + ["last"] * body.until
+    lines = [f"def loop({', '.join(['n', *seqs, *[f'{s}_first' for s in states], *fixed])}):",
+             f"    n = int(n)\n    check_steps(n, [{', '.join(f'len({x})' for x in seqs)}])"]
+    for s, name in zip(body.states, states, strict=True):
+        part = "n:" if body.reverse else f":{s.depth}"
+        lines += [f"    {name} = np.zeros((n + {s.depth}, *{name}_first.shape[1:]), "
+                  f"{name}_first.dtype)",
+                  f"    {name}[{part}] = {name}_first"]
+    lines += [f"    {y} = None" for y in maps]
+    if body.until:
+        lines.append("    count = n")
+    lines.append(f"    for t in {'range(n - 1, -1, -1)' if body.reverse else 'range(n)'}:")
+    rows = [f"{x}[t]" for x in seqs]
+    for s, name in zip(body.states, states, strict=True):
+        rows += [f"{name}[t + {k if body.reverse else s.depth - k}]" for k in s.taps]
+    lines.append(f"        ({''.join(f'{o}, ' for o in outs)}), _ = step("
+                 f"{', '.join([*rows, *fixed])})")
+    for s, name in zip(body.states, states, strict=True):
+        lines += [f"        if {name}_t.shape != {name}.shape[1:]: differ({name}, {name}_t, t)",
+                  f"        {name}[t{'' if body.reverse else f' + {s.depth}'}] = {name}_t"]
+    for y in maps:
+        lines += [f"        if {y} is None: {y} = np.zeros((n, *{y}_t.shape), {y}_t.dtype)",
+                  f"        {y}[t] = {y}_t"]
+    if body.until:
+        lines += ["        if last:", "            count = t + 1", "            break"]
+    if maps:
+        given = ", ".join([*seqs, *[f"{s}_first" for s in states], *fixed])
+        lines.append(f"    if not n: {', '.join(maps)}, = empty({given})")
+    lines.append(f"    return {''.join(f'{r}, ' for r in _results(body, states, maps))}")
+    text = "\n".join(lines) + "\n"
+    file = f"<symgrad-loop-{next(_serial)}>"
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+    scope = {"np": np, "step": step, "check_steps": check_steps, "differ": _differ,
+             "empty": body.empty}
+    exec(compile(text, file, "exec"), scope)
+    return scope["loop"], text
+
+
+def _results(body, states, maps):
+    done = "count" if body.until else "n"
+    for s, name in zip(body.states, states, strict=True):
+        last = f"[:{s.depth}]" if body.reverse else f"[{done}:{done} + {s.depth}]"
+        yield name + ("" if s.keep else f"{last}.copy()")
+    for keep, y in zip(body.maps, maps, strict=True):
+        last = "[:1]" if body.reverse else f"[max({done} - 1, 0):{done}]"
+        yield y + ("" if keep else f"{last}.copy()")
+    if body.until:
+        yield "np.int64(count)"
+
+
+def _differ(buffer, value, t):
+    raise ShapeError(f"loop: a state begins with the shape {buffer.shape[1:]}, and step {t} makes "
+                     f"{value.shape} of it")
