@@ -16,21 +16,39 @@ LAST_LINE = {
     "stochastic_gradient_descent": r"Stopped after \d+ steps: test error ([\d.]+) %",
     "epochs_in_one_call": r"Stopped after \d+ steps: test error ([\d.]+) %",
     "minibatch_sgd": r"Stopped after \d+ minibatches: best validation error ([\d.]+) %",
+    "stacked": r" *pre-trained .* \| ([\d.]+) % \| .*",
+    "dbn": r" *pre-trained .* \| ([\d.]+) % \| .*",
 }
+PICTURES = {
+    "denoising": ["denoising.png"],
+    "contractive": ["contractive.png"],
+    "rbm": ["rbm-filters.png", "rbm-samples.png"],
+    "rnn_rbm": ["rnn_rbm.png"],
+}
+
+
+def run(script, backend, folder, *arguments):
+    """The lines that an example prints; products stay on one core, as tests run side by side."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error",
+                   "SYMGRAD_BACKEND": backend, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, str(script), *arguments], cwd=folder, env=environment,
+                          text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 3 and lines[0].endswith(":")
+    return lines
 
 
 @pytest.mark.parametrize("backend", BACKENDS[:-1])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_example(script, backend, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error",
-                   "SYMGRAD_BACKEND": backend}
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=environment, text=True,
-                          capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) > 3 and lines[0].endswith(":")
+    quick = [] if script.parent.name == "getting_started" else ["--quick"]
+    lines = run(script, backend, tmp_path, *quick)
     if script.stem in LAST_LINE:
         assert float(re.fullmatch(LAST_LINE[script.stem], lines[-1])[1]) < 10
+    assert sorted([p.name for p in tmp_path.iterdir()]) == PICTURES.get(script.stem, [])
+    for name in PICTURES.get(script.stem, ()):
+        assert (tmp_path / name).read_bytes()[1:4] == b"PNG"
 
 
 def test_the_readme_prints_what_it_says(capsys):

@@ -85,15 +85,15 @@ def main():
         epoch = epochs(cost, layer.params, x, data, batch_size=20, learning_rate=0.1)
         # How well an unseen picture is told by one of which 30 % is lost, whatever was trained.
         mended = sg.function([x], layer.cost(x, 0.3, stream))
-        seconds = time.perf_counter()
+        title, seconds = f"{100 * corruption:2.0f} % lost", time.perf_counter()
         for k in range(1, n_epochs + 1):
             loss = epoch()
             if k in (1, 2, n_epochs) or k % 5 == 0:
-                print(f"  {100 * corruption:2.0f} % lost, epoch {k:2d}: cost {loss:.2f}")
+                print(f"  {title}, epoch {k:2d}: cost {loss:.2f}")
         seconds = time.perf_counter() - seconds
-        filters[f"{100 * corruption:.0f} % lost"] = layer.W.get_value().T[:100]
-        print(f"{100 * corruption:2.0f} % lost, {seconds:.1f} s: unseen digits of which 30 % is lost "
-              f"cost {mended(test.x):.2f}")
+        filters[title] = layer.W.get_value().T[:100]
+        print(f"{title}, {seconds:.1f} s: unseen digits of which 30 % is lost cost "
+              f"{mended(test.x):.2f}")
     print(f"Wrote {draw_tiles('denoising.png', filters, kind='filters')}")
 
 
