@@ -97,7 +97,8 @@ def mrg_uniform(states, *lengths, dtype="float64"):
     array([0.72955784, 0.10133967])
     """
     count = _checked(states, lengths)
-    streams = len(states)
+    streams = min(len(states), max(count, 1))  # a draw of few numbers leaves most streams alone
+    states = states[:streams]
     x1, x2, x3, y1, y2, y3 = states.astype("int64").T
     turns = -(-count // streams)
     found = np.empty((turns, streams), "int64")
@@ -125,7 +126,7 @@ def mrg_next(states, *lengths):
     """
     count = _checked(states, lengths)
     turns, more = divmod(count, len(states))
-    out = moved(states, turns)
+    out = moved(states, turns) if turns else states.copy()
     if more:
         out[:more] = moved(states[:more], turns + 1)
     return out
