@@ -3,7 +3,7 @@ import autograd.numpy as np
 from autograd import value_and_grad
 
 from peers import works
-from peers.works import L2, LAYERS_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
 
 
 def descent(loss, start, rate):
@@ -85,6 +85,44 @@ def layers(size, *start):
             x = np.tanh(np.dot(x, W) + b)
         return np.mean((x - target) ** 2)
     return descent(loss, start, LAYERS_RATE)
+
+
+def sigmoid(z):
+    return 0.5 * np.tanh(0.5 * z) + 0.5
+
+
+def lstm(size, *start):
+    def loss(params, x, y):
+        W, U, b, V, c = params
+        units = len(U)
+        h = cell = np.zeros((size, units), np.float32)
+        total = 0
+        for inputs in x:        # x @ W at once would cost an array of all steps' slopes a step
+            z = np.dot(inputs, W) + np.dot(h, U) + b
+            gates = sigmoid(z[:, :3 * units])
+            candidate = np.tanh(z[:, 3 * units:])
+            cell = gates[:, 2 * units:] * cell + gates[:, units:2 * units] * candidate
+            h = gates[:, :units] * np.tanh(cell)
+            total = total + h
+        return cross_entropy(np.dot(total / len(x), V) + c, y)
+    return descent(loss, start, LSTM_RATE)
+
+
+def recurrence(size):
+    def cost(A, b, h):
+        total = 0
+        for _ in range(size):
+            h = np.tanh(np.dot(A, h) + b)
+            total = total + np.dot(h, h)
+        return total
+
+    both = value_and_grad(cost, argnum=(0, 1, 2))
+
+    def value(A, b, h):
+        total, slopes = both(A, b, h)
+        return total, *slopes
+
+    return value
 
 
 def call(size):

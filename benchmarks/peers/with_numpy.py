@@ -5,6 +5,8 @@ greatest logit, the learning rate and the mean join the softmax's own division, 
 blocks that fit the cache, updates happen in place.  It stays plain NumPy: no BLAS routine is called
 by name, and sums are sums.
 """
+import math
+
 import numpy as np
 
 from peers import works
@@ -223,6 +225,137 @@ def layers(size, *params):
         return loss
 
     return train
+
+
+def lstm(size, W, U, b, V, c):
+    """The gates output, input, forget, candidate lie side by side in a step's `a`.
+
+    All steps' x @ W at once; sigmoid(z) is (1 + tanh(z / 2)) / 2, so that one tanh serves the four
+    gates; each slope goes where its gate was, and the weights' slopes are one product after the
+    loop.
+    """
+    units, rate = len(U), np.float32(works.LSTM_RATE / size)
+    half = np.repeat(np.float32([0.5, 0.5, 0.5, 1]), units)     # the candidate is a tanh itself
+    shift = 1 - half
+    blocks = [slice(k * units, (k + 1) * units) for k in range(4)]
+    z, slopes = np.empty((2, size, 4 * units), np.float32)
+    new, dh, dc, kept = np.empty((4, size, units), np.float32)
+    so, si, sf, sg = (slopes[:, part] for part in blocks)
+    by_cell, wide_dc = slopes[:, units:].reshape(size, 3, units), dc[:, None]
+    back = np.empty(U.T.shape, np.float32)
+    params = W, U, b, V, c
+    step_W, step_U, step_b, step_V, step_c = steps_of = [np.empty_like(p) for p in params]
+    each, rooms = np.arange(size), {}
+
+    def room(steps):
+        """Arrays for so many steps, and a tuple of views for each."""
+        gates = np.empty((steps, size, 4 * units), np.float32)
+        h, cells = np.zeros((2, steps + 1, size, units), np.float32)
+        bent = np.empty((steps, size, units), np.float32)
+        views = zip(gates, *(gates[:, :, part] for part in blocks),
+                    gates[:, :, units:].reshape(steps, size, 3, units),
+                    h, h[1:], cells, cells[1:], bent, strict=False)
+        return gates.reshape(steps * size, -1), h, list(views)
+
+    def train(x, y):
+        steps = len(x)
+        if steps not in rooms:
+            rooms[steps] = room(steps)
+        flat, h, views = rooms[steps]
+        inputs = x.reshape(steps * size, -1)
+        np.dot(inputs, W, out=flat)
+        np.add(flat, b, out=flat)
+        for a, o, i, f, g, _, before, after, old, cell, t in views:
+            np.dot(before, U, out=z)
+            np.add(a, z, out=a)
+            np.multiply(a, half, out=a)
+            np.tanh(a, out=a)
+            np.multiply(a, half, out=a)
+            np.add(a, shift, out=a)
+            np.multiply(i, g, out=new)
+            np.multiply(f, old, out=cell)
+            np.add(cell, new, out=cell)
+            np.tanh(cell, out=t)
+            np.multiply(o, t, out=after)
+        mean = np.add.reduce(h[1:], axis=0)
+        np.divide(mean, steps, out=mean)
+        p = mean @ V + c
+        p -= np.maximum.reduce(p, axis=1, keepdims=True)
+        chosen = np.add.reduce(p[each, y])
+        np.exp(p, out=p)
+        total = np.add.reduce(p, axis=1, keepdims=True)
+        p *= rate / total
+        p[each, y] -= rate
+        loss = (np.add.reduce(np.log(total), axis=None) - chosen) / size
+        np.dot(mean.T, p, out=step_V)
+        np.add.reduce(p, axis=0, out=step_c)
+        by_mean = p @ V.T
+        by_mean /= steps
+        np.copyto(dh, by_mean)
+        np.copyto(back, U.T)            # laid out once, it multiplies more quickly
+        dc.fill(0)
+        for a, o, i, f, g, ifg, _, _, old, _, t in reversed(views):
+            np.copyto(kept, f)
+            np.subtract(1, a, out=slopes)
+            np.multiply(slopes, a, out=slopes)      # of the sigmoids
+            np.multiply(so, t, out=so)
+            np.multiply(si, g, out=si)
+            np.multiply(sf, old, out=sf)
+            np.multiply(g, g, out=sg)
+            np.subtract(1, sg, out=sg)
+            np.multiply(sg, i, out=sg)
+            np.multiply(t, t, out=t)
+            np.subtract(1, t, out=t)
+            np.multiply(t, o, out=t)
+            np.multiply(t, dh, out=t)
+            np.add(dc, t, out=dc)
+            np.multiply(so, dh, out=o)
+            np.multiply(by_cell, wide_dc, out=ifg)
+            np.multiply(dc, kept, out=dc)
+            np.dot(a, back, out=dh)
+            np.add(dh, by_mean, out=dh)
+        np.dot(inputs.T, flat, out=step_W)
+        np.dot(h[:-1].reshape(steps * size, -1).T, flat, out=step_U)
+        np.add.reduce(flat, axis=0, out=step_b)
+        for param, step in zip(params, steps_of, strict=True):
+            np.subtract(param, step, out=param)
+        return loss
+
+    return train
+
+
+def recurrence(size):
+    """Three numbers a step: Python's own are twice as quick as arrays of three."""
+    def value(A, b, start):
+        (a, d, g), (k, e, i), (m, j, f) = A.tolist()
+        (p, q, r), (x, y, z), tanh = b.tolist(), start.tolist(), math.tanh
+        states = [(x, y, z)]
+        for _ in range(size):
+            x, y, z = (tanh(a * x + d * y + g * z + p), tanh(k * x + e * y + i * z + q),
+                       tanh(m * x + j * y + f * z + r))
+            states.append((x, y, z))
+        u = v = w = 0.0
+        slopes = []
+        for x, y, z in states[:0:-1]:
+            s, t, o = ((u + 2 * x) * (1 - x * x), (v + 2 * y) * (1 - y * y),
+                       (w + 2 * z) * (1 - z * z))
+            slopes.append((s, t, o))
+            u, v, w = a * s + k * t + m * o, d * s + e * t + j * o, g * s + i * t + f * o
+        h, back = np.array(states), np.array(slopes)[::-1]
+        cost = np.vdot(h[1:], h[1:])
+        return cost, back.T @ h[:-1], np.add.reduce(back, axis=0), np.array((u, v, w))
+
+    return value
+
+
+def steps(size):
+    def value(x, a, b):
+        x, a, b = float(x), float(a), float(b)      # quicker than NumPy's numbers
+        for _ in range(size):
+            x = a * x + b
+        return x
+
+    return value
 
 
 def call(size):

@@ -5,7 +5,7 @@ import pytensor.tensor as pt
 from pytensor.tensor.special import log_softmax
 
 from peers import works
-from peers.works import L2, LAYERS_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
 
 
 def function(inputs, outputs, updates=None):
@@ -90,6 +90,39 @@ def layers(size, *start):
     for W, b in zip(params[::2], params[1::2], strict=True):
         h = pt.tanh(h @ W + b)
     return trainer([x, target], ((h - target) ** 2).mean(), params, LAYERS_RATE)
+
+
+def lstm(size, *start):
+    x, y = pt.ftensor3("x"), pt.lvector("y")
+    params = W, U, b, V, c = shared(start)
+    units = len(start[1])
+    zeros = pt.zeros((size, units), dtype="float32")
+
+    def step(xW, h, cell, U):
+        z = xW + h @ U
+        gates = pt.sigmoid(z[:, :3 * units])
+        candidate = pt.tanh(z[:, 3 * units:])
+        cell = gates[:, 2 * units:] * cell + gates[:, units:2 * units] * candidate
+        return gates[:, :units] * pt.tanh(cell), cell
+
+    states, _ = pytensor.scan(step, sequences=x @ W + b, outputs_info=[zeros, zeros],
+                              non_sequences=U, return_updates=False)
+    return trainer([x, y], cross_entropy(states.mean(axis=0) @ V + c, y), params, LSTM_RATE)
+
+
+def recurrence(size):
+    A, b, start = pt.dmatrix("A"), pt.dvector("b"), pt.dvector("start")
+    states = pytensor.scan(lambda h, A, b: pt.tanh(A @ h + b), outputs_info=start,
+                           non_sequences=[A, b], n_steps=size, return_updates=False)
+    cost = (states * states).sum()
+    return function([A, b, start], [cost, *pytensor.grad(cost, [A, b, start])])
+
+
+def steps(size):
+    x, a, b = pt.dscalars("x", "a", "b")
+    values = pytensor.scan(lambda x, a, b: a * x + b, outputs_info=x, non_sequences=[a, b],
+                           n_steps=size, return_updates=False)
+    return function([x, a, b], values[-1])
 
 
 def call(size):

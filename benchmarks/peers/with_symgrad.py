@@ -4,7 +4,7 @@ import numpy as np
 import symgrad as sg
 import symgrad.tensor as T
 from peers import works
-from peers.works import L2, LAYERS_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
 
 
 def trainer(inputs, loss, params, rate, **more):
@@ -79,6 +79,39 @@ def layers(size, *start):
     for W, b in zip(params[::2], params[1::2], strict=True):
         h = T.tanh(T.dot(h, W) + b)
     return trainer([x, target], T.mean((h - target) ** 2), params, LAYERS_RATE)
+
+
+def lstm(size, *start):
+    x, y = T.ftensor3("x"), T.lvector("y")
+    params = W, U, b, V, c = shared(start)
+    units = len(start[1])
+    zeros = T.zeros((size, units), "float32")
+
+    def step(xW, h, cell, U):
+        z = xW + T.dot(h, U)
+        o, i, f = (T.nnet.sigmoid(z[:, k * units:(k + 1) * units]) for k in range(3))
+        cell = f * cell + i * T.tanh(z[:, 3 * units:])
+        return o * T.tanh(cell), cell
+
+    (states, _), _ = sg.scan(step, sequences=T.dot(x, W) + b, outputs_info=[zeros, zeros],
+                             non_sequences=U)
+    p_y_given_x = T.nnet.softmax(T.dot(T.mean(states, axis=0), V) + c)
+    return trainer([x, y], negative_log_likelihood(p_y_given_x, y), params, LSTM_RATE)
+
+
+def recurrence(size):
+    A, b, start = T.dmatrix("A"), T.dvector("b"), T.dvector("start")
+    states, _ = sg.scan(lambda h, A, b: T.tanh(T.dot(A, h) + b), outputs_info=start,
+                        non_sequences=[A, b], n_steps=size)
+    cost = T.sum(states**2)
+    return sg.function([A, b, start], [cost, *sg.grad(cost, [A, b, start])])
+
+
+def steps(size):
+    x, a, b = T.dscalars("x", "a", "b")
+    values, _ = sg.scan(lambda x, a, b: a * x + b, outputs_info=x, non_sequences=[a, b],
+                        n_steps=size)
+    return sg.function([x, a, b], values[-1])
 
 
 def call(size):

@@ -1,12 +1,13 @@
 """torch.compile of the whole step: loss, gradients and updates in one graph.  Needs a C++ compiler.
 
-The epoch is missing: a Python loop in a compiled function would be unrolled 2,000 times.
+The epoch and the small loops are missing: a Python loop in a compiled function is unrolled, 1,000
+times and more.
 """
 import torch
 
 from peers import with_torch, works
 from peers.with_torch import formula, given  # noqa: F401  (given is this module's too)
-from peers.works import LAYERS_RATE, MLP_RATE
+from peers.works import LAYERS_RATE, LSTM_RATE, MLP_RATE
 
 
 def compiled(function):
@@ -60,6 +61,11 @@ def chain_gradients(size):
 
 def layers(size, *start):
     return descent(with_torch.layers_loss, start, LAYERS_RATE)
+
+
+def lstm(size, *start):
+    """Over cells: `nn.LSTM` is not compiled."""
+    return descent(with_torch.cells_loss, start, LSTM_RATE)
 
 
 def call(size):

@@ -57,10 +57,14 @@ def run(function, batches, passes):
         for _ in range(passes):
             for x, in batches:
                 result = function(x)
-    else:
+    elif len(batches[0]) == 2:
         for _ in range(passes):
             for x, y in batches:
                 result = function(x, y)
+    else:
+        for _ in range(passes):
+            for x, y, z in batches:
+                result = function(x, y, z)
     return result
 
 

@@ -16,14 +16,16 @@ SGD_RATE = 0.01         # of one example at a time: 0.13 would not settle
 MLP_RATE, L2 = 0.01, 0.0001
 DEPTH, WIDTH, LAYERS_RATE = 200, 32, 0.01
 EPOCH, LENGTH = 2000, 4_000_000
+TIME, UNITS, LSTM_RATE = 100, 128, 0.3      # of the LSTM: steps, inputs and hidden units
 
 
 @dataclass(frozen=True)
 class Work:
     """A function that is called over and over.
 
-    `faster` is how many times as fast as the best peer symgrad shall be, `at_most` the time it
-    shall take, in the work's unit.  `apart` names frameworks that do not count as peers here.
+    `faster` is how many times as fast as the best peer symgrad shall be (None: no matter),
+    `at_most` the time it shall take, in the work's unit.  `apart` names frameworks that do not
+    count as peers here.
     """
 
     name: str
@@ -116,6 +118,49 @@ def pairs() -> list:
             for _ in range(5)]
 
 
+def sequences() -> list:
+    """Sequences (steps, examples, inputs) to classify: noise around a pattern of their class."""
+    rng = np.random.default_rng(9)
+    patterns = rng.standard_normal((CLASSES, UNITS), dtype=np.float32)
+    made = []
+    for _ in range(5):
+        y = rng.integers(0, CLASSES, 16)
+        noise = rng.standard_normal((TIME, 16, UNITS), dtype=np.float32)
+        made.append((noise + np.float32(0.3) * patterns[y], y))
+    return made
+
+
+def cell() -> tuple:
+    """W (of the input), U (of the state) and b of an LSTM's gates; V and c of the classifier.
+
+    The gates lie side by side in the order output, input, forget, candidate: the three sigmoids
+    are one block, and so are the three that the cell's slope goes to.
+    """
+    rng = np.random.default_rng(1997)
+    square = [np.linalg.qr(rng.standard_normal((UNITS, UNITS)))[0] for _ in range(8)]
+    W, U = (np.hstack(some).astype(np.float32) for some in (square[:4], square[4:]))
+    b = np.zeros(4 * UNITS, np.float32)
+    b[2 * UNITS:3 * UNITS] = 1          # remember at first
+    V = rng.uniform(-0.2, 0.2, (UNITS, CLASSES)).astype(np.float32)
+    return W, U, b, V, np.zeros(CLASSES, np.float32)
+
+
+def systems() -> list:
+    """A (of spectral radius 0.9), b and the first state of small recurrences."""
+    rng = np.random.default_rng(3)
+    made = []
+    for _ in range(20):
+        A = rng.standard_normal((3, 3))
+        A *= 0.9 / np.abs(np.linalg.eigvals(A)).max()
+        made.append((A, 0.3 * rng.standard_normal(3), rng.standard_normal(3)))
+    return made
+
+
+def scalars() -> list:
+    """x, a and b of x = a * x + b; as arrays, as every framework has its scalars."""
+    return [tuple(map(np.array, (0.5, 0.999, 0.001 * k))) for k in range(1, 6)]
+
+
 def ten() -> list:
     return [(np.arange(10.0),)] * 500
 
@@ -143,12 +188,19 @@ WORKS = (
          numbers, tuple, 2.5, 11, "ms", checked=1),
     Work("layers-200", "200 tanh layers of 32, squared error, 16 examples: gradient and update",
          "layers", 16, pairs, deep, 1.7, 700, checked=5),
+    Work("lstm", "LSTM of 128 units over 100 steps, softmax of its mean state, 16 examples: "
+         "gradient and update", "lstm", 16, sequences, cell, 1, 15, "ms", checked=5),
+    Work("recurrence", "h = tanh(A h + b), 3 float64 states, 1,000 steps: sum of all h**2 and its "
+         "gradients by A, b and the first h", "recurrence", 1000, systems, tuple, 1.25, 80),
+    Work("steps", "x = a x + b, float64 numbers, 100,000 steps in one call, no gradient", "steps",
+         100_000, scalars, tuple, None, 3, "ms", checked=5),
     Work("call", "an empty-handed call: x + 1 on 10 numbers (NumPy's own + is no peer here)",
          "call", 10, ten, tuple, 10, 0.25, checked=1, apart=("numpy", "autograd")),
     Fresh("first-cold", "first result of logistic-20, nothing on disk", "logistic-20", False, 0.10),
     Fresh("first-warm", "first result of logistic-20, after an earlier process", "logistic-20",
           True, 0.02),
     Fresh("first-200", "first result of layers-200, nothing on disk", "layers-200", False, 0.5),
+    Fresh("first-lstm", "first result of lstm, nothing on disk", "lstm", False, 0.3),
     Fresh("import", "import, NumPy's included", None, False, 0.12, apart=("numpy",)),
 )
 BY_NAME = {work.name: work for work in WORKS}
