@@ -153,14 +153,16 @@ def _front(plan, step_of, want):
     """Steps that decide a length and can run before there are buffers, with what they need."""
     light, front = set(), set()
     for k, s in enumerate(plan.steps):
-        if all(want(n).how != "out" for n in s.body) and all(
+        if s.body[0].op.kind != "loop" and all(want(n).how != "out" for n in s.body) and all(
             step_of[i] in light
             for n in s.body
             for i in n.inputs
             if i in step_of and step_of[i] != k
         ):
             light.add(k)
-    stack = [k for k in sorted(light) if any(n in plan.places for n in plan.steps[k].body)]
+    counts = {s.body[0].inputs[0] for s in plan.steps if s.body[0].op.kind == "loop"}
+    stack = [k for k in sorted(light)
+             if any(n in plan.places or n in counts for n in plan.steps[k].body)]
     while stack:
         k = stack.pop()
         if k not in front:

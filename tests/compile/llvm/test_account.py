@@ -13,7 +13,7 @@ from symgrad.types import Dim
 
 pytest.importorskip("llvmlite")
 from symgrad.compile.backends.llvm.account import Terms  # noqa: E402
-from symgrad.compile.backends.llvm.driver import WORD  # noqa: E402
+from symgrad.compile.backends.llvm.control import WORD  # noqa: E402
 from symgrad.compile.backends.llvm.program import State  # noqa: E402
 from symgrad.compile.plan import Unexpected  # noqa: E402
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
 from symgrad.compile.nest import Assign, For, statements
+from symgrad.ops.lengths import known
 from symgrad.types import BYTES, Dim, is_complex
 
 LINE = 64  # bytes: slots start at the start of a cache line
@@ -99,7 +100,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     for k, p in enumerate(pieces):
         dying = {b: homes[b].what for b in dict.fromkeys([base.get(i, i) for i in p.step.inputs])
                  if last[b] == k and b in homes and homes[b].kind == "slot"}
-        mine = [take(b.dtype, b.lengths) for b in p.nest.buffers] if p.nest else []
+        mine = [take(b.dtype, b.lengths) for b in (p.nest or p.inner).buffers
+                ] if p.nest or p.inner else []
         arena.buffers.append(mine)
         for n in p.step.outputs:
             leaf = candidates.get(n)
@@ -188,11 +190,19 @@ def without_copy(nest, source, target):
 ONTO = ("gemm", "gemv", "ger")
 
 
-def late_lengths(plan, pieces):
-    """Lengths that are bound in the course of the pieces."""
-    found = set()
+def late_lengths(plan, pieces, front=()):
+    """Lengths that are bound in the course of the pieces; `front`: pieces before them.  Those of a
+    loop's results are known as soon as its number of steps is."""
+    found, there = set(), {n for p in front for n in p.step.outputs}
     for p in pieces:
+        if p.kind == "loop" and early(p.step.body[0].inputs[0], there):
+            continue
         for n in p.step.body:
             found.update([x.length for x in plan.places.get(n, ()) if x.binds
                           and isinstance(x.length, Dim)])
     return found
+
+
+def early(n, there):
+    """Whether a scalar is known before the arena is taken; `there`: what is computed before."""
+    return n.op.kind == "leaf" or n in there or known(n) is not None

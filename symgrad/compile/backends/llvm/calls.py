@@ -8,6 +8,7 @@ import numpy as np
 
 from symgrad.node import CONST
 from symgrad.op import apply
+from symgrad.types import Tuple
 
 
 def array_at(address, shape, strides, dtype):
@@ -27,5 +28,6 @@ def run_nodes(step, arrays):
     values = dict(arrays)
     for n in step.body:
         args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
-        values[n] = np.asarray(apply(n, args), n.type.dtype)
+        value = apply(n, args)
+        values[n] = value if type(n.type) is Tuple else np.asarray(value, n.type.dtype)
     return [values[n] for n in step.outputs]

@@ -9,22 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.compile.backends.llvm.arena import LINE, alone, assign, late_lengths
+from symgrad.compile.backends.llvm.arena import LINE
+from symgrad.compile.backends.llvm.control import FAILED, WORD
 from symgrad.compile.backends.llvm.ir import Module
-from symgrad.compile.backends.llvm.moves import FAILED, Moves
-from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
+from symgrad.compile.backends.llvm.moves import Moves
+from symgrad.compile.backends.llvm.steps import Loops
 from symgrad.compile.backends.llvm.values import Lengths, Value
-from symgrad.compile.lower import name_nodes
-from symgrad.compile.memory import schedule
-from symgrad.compile.plan import mismatch
 from symgrad.types import BYTES
 
-# The words of a state, 8 bytes each.
-STATE = ("arena", "room", "blas", "constants", "alloc", "call", "grow", "bad", "wrong", "limit")
-WORD = {name: k for k, name in enumerate(STATE)}
 
-
-class Driver(Moves):
+class Driver(Loops, Moves):
     """Writes the module of a plan.  `module`: its text; `errors`: number - 1 -> function of the
     state's words that makes the error; `calls`: steps that run in Python; `constants`: arrays."""
 
@@ -32,20 +26,7 @@ class Driver(Moves):
 
     def __init__(self, plan, on):
         self.plan, self.module = plan, Module()
-        leaves = (*plan.inputs, *plan.shared)
-        nodes = [n for s in plan.steps for n in (*s.inputs, *s.body)]
-        self.names = name_nodes(dict.fromkeys((*leaves, *nodes)))
-        found = {p.step: p for p in pieces_of(plan, self.names, self.shares)}
-        kinds = {n: p for s, p in found.items() for n in s.body}  # a step's hash takes long
-        steps, self.front, candidates = schedule(
-            plan, lambda n: wanted(n, kinds[n]), on("inplace"),
-            lambda value, leaf: value in kinds[value].step.outputs and alone(
-                kinds[value], leaf, value, {}),
-            lambda step: sure(found[step], plan.places))
-        self.pieces = [found[s] for s in steps]
-        late = late_lengths(plan, self.pieces[self.front:])
-        self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"),
-                            self.front)
+        self.lay_out(plan, on)
         self.errors, self.calls, self.constants, self.values = [], [], [], {}
         self.usual = {}  # the text of a length -> what it will probably be
         self.emitted, self.results, self.offsets = {}, [], {}
@@ -70,6 +51,7 @@ class Driver(Moves):
         self.guarded = False
         for k, p in enumerate(self.pieces):
             if k == self.front:
+                self.expect(self.pieces[k:])
                 self.take()
             if not self.guarded and any(
                     self.arena.homes[n].kind == "leaf" for n in p.step.outputs):
@@ -88,10 +70,6 @@ class Driver(Moves):
         for p in pieces:
             if p.guard is not None:
                 self.kernel(p, [], p.guard)
-
-    def word(self, name):
-        p = self.w.let(f"getelementptr i64, ptr %state, i64 {WORD[name]}")
-        return self.w.let(f"load ptr, ptr {p}")
 
     def enter(self):
         """Leaves: addresses, lengths, strides; then the checks of their lengths."""
@@ -120,31 +98,6 @@ class Driver(Moves):
             now = self.plan.pool.source[leaf].container.cell[0].shape
             for d, n in zip(leaf.type.shape, now, strict=True):
                 self.usual[self.lengths.length(d)] = n
-
-    def bind(self, node, lengths):
-        """Learn and check the lengths of a value that decides them."""
-        for place in self.plan.places.get(node, ()):
-            have, want = lengths[place.axis], place.length
-            if place.binds:
-                self.lengths.of[want] = have
-                continue
-            want = self.lengths.length(want)
-            if have != want:
-                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"),
-                            lambda bad, p=place: mismatch(p, bad[0], bad[1]), have, want)
-
-    def refuse(self, wrong, error, *words):
-        """End the run where `wrong` holds: ``error(words)`` makes the exception."""
-        w = self.w
-        self.errors.append(error)
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(wrong, bad, fine)
-        w.block(bad)
-        for k, word in enumerate(words):
-            p = w.let(f"getelementptr i64, ptr {self.bad}, i64 {k}")
-            w.do(f"store i64 {word}, ptr {p}")
-        w.do(f"ret i64 {len(self.errors)}")
-        w.block(fine)
 
     # -- the arena
 
@@ -197,31 +150,6 @@ class Driver(Moves):
     def fresh(self, node):
         """Memory of an array that is made in this call."""
         return self.made(node, node.type.dtype, self.lengths.shape(node.type))
-
-    def made(self, node, dtype, lengths):
-        """Memory of an array of these lengths that is made in this call; `node`: if it is its."""
-        number = len(self.results)
-        self.results.append((node, dtype, len(lengths)))
-        got = self.w.let(f"call ptr {self.word('alloc')}(ptr %state, i64 {number}, "
-                         f"ptr {self.block(lengths)})")
-        self.unless_null(got)
-        return got
-
-    def unless_null(self, got):
-        w = self.w
-        none, some = w.label("none"), w.label("some")
-        w.branch(w.let(f"icmp eq ptr {got}, null"), none, some)
-        w.block(none)
-        w.do(f"ret i64 {FAILED}")
-        w.block(some)
-
-    def block(self, words):
-        """The words, in memory."""
-        w = self.w
-        block = w.alloca(f"[{max(len(words), 1)} x i64]")
-        for k, word in enumerate(words):
-            w.do(f"store i64 {word}, ptr {w.cell('i64', block, k)}")
-        return block
 
     def home(self, node):
         """The `Value` that a step shall write a node into."""

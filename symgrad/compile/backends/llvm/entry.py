@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 
 from symgrad.compile.backends.llvm import engine, native, objects
-from symgrad.compile.backends.llvm.driver import STATE
+from symgrad.compile.backends.llvm.control import STATE
 from symgrad.compile.backends.llvm.objects import FORMS, FUNCTIONS, KIND, LAST, LEAF, WORD
 
 # NumPy's flags of an array, and places in its table of functions.

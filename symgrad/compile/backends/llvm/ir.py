@@ -112,8 +112,9 @@ class Writer:
         self.block(after)
 
     @contextmanager
-    def loop(self, stop, start="0", step="1", carried=()):
-        """A counted loop, not entered when start >= stop.
+    def loop(self, stop, start="0", step="1", carried=(), early=False):
+        """A counted loop, not entered when start >= stop.  With `early` the inside may set
+        ``loop.stop`` to an index before which the loop is to end.
 
         Yields a `Loop`: its `index`, and `values`: the phis of `carried`, pairs (type, first
         value).  The inside sets ``loop.next`` to their next values; after the loop ``loop.out``
@@ -124,8 +125,12 @@ class Writer:
         self.jump(head)
         self.block(head)
         spot = len(self.lines)
+        if early:
+            carried = (*carried, ("i64", stop))
         names = [self.label("%p") for _ in range(1 + len(carried))]
-        loop = Loop(names[0], names[1:])
+        loop = Loop(names[0], names[1:len(names) - early])
+        if early:
+            loop.stop = stop = names[-1]
         inside = self.let(f"icmp slt i64 {loop.index}, {stop}")
         self.branch(inside, body, after)
         self.block(body)
@@ -134,7 +139,8 @@ class Writer:
         latch = self.at
         self.jump(head)
         phis = [f"  {loop.index} = phi i64 [{start}, %{before}], [{index}, %{latch}]"]
-        for (kind, first), name, following in zip(carried, loop.values, loop.next, strict=True):
+        nexts = [*loop.next, *[loop.stop] * early]
+        for (kind, first), name, following in zip(carried, names[1:], nexts, strict=True):
             phis.append(f"  {name} = phi {kind} [{first}, %{before}], [{following}, %{latch}]")
         self.lines[spot:spot] = phis
         self.block(after)
@@ -219,11 +225,11 @@ class Writer:
 class Loop:
     """A loop being written, see `Writer.loop`."""
 
-    __slots__ = ("index", "values", "next", "out", "end")
+    __slots__ = ("index", "values", "next", "out", "end", "stop")
 
     def __init__(self, index, values):
         self.index, self.values, self.next = index, values, values
-        self.out, self.end = (), None
+        self.out, self.end, self.stop = (), None, None
 
 
 def overload(kind):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm import flat, kernels, pairs, products
 from symgrad.compile.backends.llvm.arena import without_copy
+from symgrad.compile.backends.llvm.control import Control
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
 from symgrad.compile.backends.llvm.values import (
@@ -27,10 +28,9 @@ from symgrad.ops.index import outside
 from symgrad.types import Dim, Type, is_complex, real_of
 
 UNREAD = Value("null", "int8", (), ())  # an array that a guard does not look at
-FAILED = -2  # what a program returns when Python holds an exception
 
 
-class Moves:
+class Moves(Control):
     """What a driver does for each kind of step.  `values` has where every node is."""
 
     def step(self, p, buffers):
@@ -42,6 +42,8 @@ class Moves:
             self.product(p.step.body[0])
         elif p.kind == "join":
             self.join(p.step.body[0])
+        elif p.kind == "loop":
+            self.loop(p, buffers)
         else:
             self.python(p.step)
 
@@ -294,18 +296,6 @@ class Moves:
         return self.w.let(f"load {kind}, ptr {self.value(node).pointer}")
 
     # -- steps in Python
-
-    def ask(self, what, block):
-        """Call Python, which finds `what` in `calls`, with a block of words it may change."""
-        w = self.w
-        self.calls.append(what)
-        status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
-                       f"ptr {block})")
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
-        w.block(bad)
-        w.do(f"ret i64 {FAILED}")
-        w.block(fine)
 
     def python(self, step):
         """Operands' addresses, lengths and strides go out in a block of words; those of the

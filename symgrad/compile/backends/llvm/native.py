@@ -13,9 +13,8 @@ changed.
 
 from __future__ import annotations
 
-from symgrad.compile.backends.llvm.driver import STATE
+from symgrad.compile.backends.llvm.control import FAILED, STATE
 from symgrad.compile.backends.llvm.ir import Module, constant
-from symgrad.compile.backends.llvm.moves import FAILED
 from symgrad.compile.backends.llvm.objects import (
     DATA,
     FORMS,

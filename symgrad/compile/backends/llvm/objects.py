@@ -7,7 +7,7 @@ Words are 8 bytes each; `WORD` says where a function's `Words` have what.
 from __future__ import annotations
 
 from symgrad.compile.backends.llvm.arena import LINE
-from symgrad.compile.backends.llvm.driver import STATE
+from symgrad.compile.backends.llvm.control import STATE
 
 # Where CPython and NumPy keep what is read here (`entry.holds` compares).
 TYPE, SIZE, ITEMS = 8, 16, 24  # of any object; of a list

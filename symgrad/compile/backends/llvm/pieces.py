@@ -18,7 +18,9 @@ from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 # `first`: the nest of the first step of its pattern, whose lengths the loops of this one name.
-Piece = namedtuple("Piece", "kind step nest kernel names guard first", defaults=(None, None))
+# `inner`: of a loop, its body (`steps.Inner`).
+Piece = namedtuple("Piece", "kind step nest kernel names guard first inner",
+                   defaults=(None, None, None))
 
 
 def pieces_of(plan, names, share=True):
@@ -41,6 +43,9 @@ def pieces_of(plan, names, share=True):
                     made[key] = step, dims, piece
                 yield piece
                 continue
+        elif step.body[0].op.kind == "loop":
+            yield Piece("loop", step, None, None, names)
+            continue
         elif viewable(step.body[0]):
             yield Piece("view", step, None, None, names)
             continue
@@ -206,6 +211,8 @@ def wanted(node, piece):
     """What `memory.schedule` asks of a node: whether it can be run before there is an arena."""
     if piece.kind in ("python", "join"):
         return Want("made")
+    if piece.kind == "loop":
+        return Want("out")
     if piece.kind == "view":
         return Want("made" if node.op.name == "reshape" else "view")
     if piece.kind == "kernel" and not piece.nest.buffers and all(

@@ -12,8 +12,8 @@ from symgrad.compile.backends import find
 from symgrad.compile.backends.llvm import blas, engine, entry
 from symgrad.compile.backends.llvm.arena import LINE
 from symgrad.compile.backends.llvm.calls import array_at, run_nodes
-from symgrad.compile.backends.llvm.driver import STATE, WORD, Driver
-from symgrad.compile.backends.llvm.moves import FAILED
+from symgrad.compile.backends.llvm.control import FAILED, STATE, WORD
+from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.node import CONST
 
 name = "llvm"

@@ -1,0 +1,208 @@
+"""Loops of a plan, in machine code: the steps of the body's own plan, inside a loop of the function
+that runs the whole.
+
+What a step makes goes where it belongs at once: into the row of a result, or into that of a state.
+A state that is no result lives in a ring of rows, one more than a step looks back; in a single row
+where a step may write it over the one before.  Lengths do not change from step to step, so they are
+bound and compared once, before the loop.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import replace
+
+from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths
+from symgrad.compile.backends.llvm.moves import Moves
+from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
+from symgrad.compile.backends.llvm.repeat import Repeated
+from symgrad.compile.backends.llvm.values import Lengths, Value
+from symgrad.compile.lower import name_nodes
+from symgrad.compile.memory import schedule
+from symgrad.errors import ShapeError
+from symgrad.node import CONST
+from symgrad.op import explain, infer
+from symgrad.ops.lengths import known
+
+Room = namedtuple("Room", "dtype lengths")  # memory that a loop needs, in lengths of the outside
+
+
+class Loops:
+    """What a driver does for loops; and where the values of its plan live."""
+
+    shares = True  # kernels among steps of one pattern
+
+    def lay_out(self, plan, on, inside=False):
+        """Pieces in order, and the arena.  `inside` a loop nothing is lost if a step fails."""
+        self.on = on
+        leaves = (*plan.inputs, *plan.shared)
+        nodes = [n for s in plan.steps for n in (*s.inputs, *s.body)]
+        self.names = name_nodes(dict.fromkeys((*leaves, *nodes)))
+        found = {p.step: self.with_body(p, plan) for p in pieces_of(plan, self.names, self.shares)}
+        kinds = {n: p for s, p in found.items() for n in s.body}  # a step's hash takes long
+        steps, self.front, candidates = schedule(
+            plan, lambda n: wanted(n, kinds[n]), on("inplace"),
+            lambda value, leaf: value in kinds[value].step.outputs and alone(
+                kinds[value], leaf, value, {}),
+            lambda step: inside or sure(found[step], plan.places))
+        self.pieces = [found[s] for s in steps]
+        first = 0 if inside else self.front
+        late = late_lengths(plan, self.pieces[first:], self.pieces[:first])
+        self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"), first)
+
+    def with_body(self, p, plan):
+        """The piece of a loop with its body; as a step in Python if there is no native form."""
+        if p.kind != "loop":
+            return p
+        inner = Inner(p.step, plan.inner[p.step.body[0]][0], self.on)
+        return p._replace(inner=inner) if inner.able else p._replace(kind="python")
+
+    # -- how many steps
+
+    def expect(self, pieces):
+        """Bind the lengths of loops' results where the number of steps is known by now."""
+        self.counted = {}
+        for p in pieces:
+            if p.kind == "loop" and early(p.step.body[0].inputs[0], self.values):
+                self.count(p)
+
+    def count(self, p):
+        """The number of steps of a loop, checked; the lengths of its results are bound."""
+        node = p.step.body[0]
+        n, body = node.inputs[0], node.attrs[0]
+        if node in self.counted:
+            return self.counted[node]
+        have = known(n)
+        count = self.integer(n) if have is None else self.lengths.length(have)
+        if have is None:
+            self.refuse(self.w.let(f"icmp slt i64 {count}, 0"), lambda bad: explain(
+                ShapeError(f"the number of steps is negative: {bad[0]}"), node.op, node.inputs,
+                node.origin), count)
+        self.counted[node] = count
+        for i in p.step.outputs:
+            if i.type.ndim:
+                rows = self.rows(body, i.attrs[0], count)
+                self.bind(i, (rows, *[self.lengths.length(d) for d in i.type.shape[1:]]))
+        return count
+
+    def rows(self, body, k, count):
+        """How many rows a result has."""
+        if k < len(body.states):
+            s = body.states[k]
+            return self.lengths.add(count, str(s.depth)) if s.keep else str(s.depth)
+        keep = body.maps[k - len(body.states)]
+        return count if keep else self.lengths.binary("smin", count, "1")
+
+    # -- a loop
+
+    def loop(self, p, buffers):
+        n = self.count(p)
+        node = p.step.body[0]
+        operands = [self.value(i) for i in node.inputs[1:]]
+        for i in p.step.outputs:
+            self.values[i] = self.home(i)
+        Repeated(self, p, n, operands, [self.address(b) for b in buffers]).write()
+
+
+class Inner(Loops, Moves):
+    """The body of a loop in a function that is being written.  `buffers`: what memory it needs;
+    `able`: whether it has a native form."""
+
+    def __init__(self, step, plan, on):
+        self.step_, self.node = step, step.body[0]
+        self.body = body = self.node.attrs[0]
+        self.roots = plan.outputs
+        results = {i.attrs[0] for i in step.outputs}
+        # which results are rows of an array that the loop fills
+        self.filled = [s.keep and j in results for j, s in enumerate(body.states)]
+        leaves = dict(zip(body.inputs, plan.inputs, strict=True))
+        at, pairs = body.seqs, []
+        for j, s in enumerate(body.states):
+            leaf = leaves[body.inputs[at]]
+            if s.taps == (1,) and not self.filled[j] and self.roots.count(self.roots[j]) == 1:
+                pairs.append((leaf, self.roots[j]))
+            at += len(s.taps)
+        updated = {v for _, v in pairs}
+        plan = replace(plan, updates=tuple(pairs),
+                       outputs=tuple([r for r in self.roots if r not in updated]))
+        self.plan = plan
+        self.outside = {}
+        for (k, _), leaf in zip(body.reads(), plan.inputs, strict=True):
+            have = self.node.inputs[1 + k].type.shape[body.inner(k):]
+            for d, o in zip(leaf.type.shape, have, strict=True):
+                self.outside.setdefault(d, o)
+        self.lay_out(plan, on, inside=True)
+        homes = self.arena.homes
+        self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
+            self.roots[j]) is not None and homes[self.roots[j]].kind == "leaf"
+            for j in range(len(body.states))]
+        self.able = self.measured()
+        self.buffers = self.rooms() if self.able else []
+
+    def measured(self):
+        """Whether all lengths are known before the loop."""
+        slots = all(not hasattr(d, "name") or d in self.outside
+                    for s in self.arena.slots for d in s.shape)
+        whole = infer(self.node.op, self.node.inputs, self.node.attrs)
+        return slots and all(None not in t.shape[1:] for t in whole.items)
+
+    def rooms(self):
+        """Slots of a step first, then the rows of states and values that are not kept."""
+        found = [Room(s.dtype, tuple([self.outside.get(d, d) for d in s.shape]))
+                 for s in self.arena.slots]
+        types, body = self.node.type.items, self.body
+        for j, s in enumerate(body.states):
+            if not self.filled[j]:
+                many = () if self.over[j] else (s.depth + 1,)
+                found.append(Room(types[j].dtype, (*many, *types[j].shape[1:])))
+        results = {i.attrs[0] for i in self.step_.outputs}
+        for k in range(len(body.states), len(body.states) + len(body.maps)):
+            if k not in results:
+                found.append(Room(types[k].dtype, types[k].shape[1:]))
+        if body.until:
+            found.append(Room("bool", ()))
+        return found
+
+    def enter(self, outer, operands, addresses):
+        """Become part of a function: lengths are bound and checked here, before the loop."""
+        self.outer = outer
+        for name in ("w", "module", "blas", "bad", "errors", "calls", "constants", "results",
+                     "emitted", "usual"):
+            setattr(self, name, getattr(outer, name))
+        self.lengths, self.values, self.counted, self.targets = Lengths(self.w), {}, {}, {}
+        self.place = dict(zip(self.arena.slots, addresses, strict=False))
+        for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
+            self.bind(leaf, operands[k].lengths[self.body.inner(k):])
+        for p in self.pieces:
+            for i in p.step.inputs:
+                if i.op is CONST:
+                    self.value(i)
+
+    def address(self, slot):
+        return self.place[slot]
+
+    def made(self, node, dtype, lengths):
+        return self.outer.made(None, dtype, lengths)
+
+    def home(self, node):
+        """The `Value` that a step shall write a node into."""
+        home = self.arena.homes[node]
+        if home.kind == "leaf":
+            return self.values[home.what]
+        lengths = self.lengths.shape(node.type)
+        target = self.targets.get(node)
+        if home.kind == "fresh" and target is not None:
+            self.fits(node, lengths, target)
+            return Value(target.pointer, target.dtype, target.strides, lengths)
+        pointer = (self.address(home.what) if home.kind == "slot" else
+                   self.made(None, node.type.dtype, lengths))
+        return Value(pointer, node.type.dtype, self.lengths.dense(lengths), lengths)
+
+    def fits(self, node, lengths, target):
+        """That a value has the lengths of the place it is for."""
+        for axis, (have, want) in enumerate(zip(lengths, target.lengths, strict=True)):
+            if have != want:
+                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
+                    ShapeError(f"axis {a} of what a step makes has length {bad[0]}, {bad[1]} in "
+                               "the step before or at the start"),
+                    self.node.op, self.node.inputs, self.node.origin), have, want)
