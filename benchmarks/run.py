@@ -23,6 +23,7 @@ SUITES = {
               ("works.logistic", "works.mlp", "works.chain")),
     "calls": ("calls with next to nothing to compute, beside NumPy by hand", ("works.calls",)),
     "compile": ("import, first result, time a node up to 50 k nodes", ("works.compile_time",)),
+    "loops": ("scans: compile time, a step, memory with checkpoints", ("works.loops",)),
 }
 
 # Commands by name: each has a `main(arguments)` of its own.
