@@ -8,6 +8,7 @@ import pytest
 from differences import check_derivatives
 from hypothesis import given, settings
 
+import symgrad as sg
 import symgrad.tensor as T
 from symgrad.errors import IndexingError, ShapeError
 from symgrad.node import leaves
@@ -164,6 +165,12 @@ def test_symbolic_parts():
     ]:
         used = {k: w for k, w in at.items() if k in leaves([build()])}
         np.testing.assert_array_equal(build().eval(used), wanted)
+
+
+@pytest.mark.parametrize("key", [(), N, (N, D, N)])
+def test_a_number_has_no_axis_to_index(key):
+    x = T.dscalar("x")
+    np.testing.assert_array_equal(sg.function([x], T.exp(x)[key])(0.0), np.float64(1)[key])
 
 
 def test_lengths_are_known():

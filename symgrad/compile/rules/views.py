@@ -142,9 +142,10 @@ def SPECIFY(node, pool):
     subtensor.of(make_vector.of(num(), num(), num()), idx=(Slice(1),))])
 def VECTOR_PART(node, pool):
     """A part of a vector made of scalars is the scalar, or a vector of fewer."""
-    vector, entry = node.inputs[0], node.attrs[0][0]
+    vector = node.inputs[0]
     if vector.op is not make_vector or len(node.inputs) > 1:
         return None
+    entry, = node.attrs[0]          # of anything else there may be none: x[()]
     if isinstance(entry, int):
         return vector.inputs[entry]
     return pool.make(make_vector, vector.inputs[slice(*entry)], (), node.origin)
