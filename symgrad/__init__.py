@@ -16,6 +16,7 @@ from symgrad.compile.program import In, Out
 from symgrad.config import config, options
 from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
 from symgrad.graph import to_networkx
+from symgrad.loops import foldl, foldr, map, reduce, scan, scan_checkpoints, until
 from symgrad.node import Constant, constant
 from symgrad.node import Node as Variable
 from symgrad.op import Op
@@ -46,18 +47,25 @@ __all__ = [
     "draw",
     "errors",
     "families",
+    "foldl",
+    "foldr",
     "function",
     "grad",
     "hessian",
     "hessian_vector",
     "jacobian",
     "jvp",
+    "map",
     "options",
     "pprint",
     "random",
+    "reduce",
+    "scan",
+    "scan_checkpoints",
     "shared",
     "tensor",
     "to_networkx",
+    "until",
     "updates",
     "vjp",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -116,6 +118,23 @@ def _restore(type, origin, name, container):
     return Shared(SHARED, (), (), type, origin, name, container)
 
 
+_births = threading.local()
+
+
+@contextmanager
+def births():
+    """A list of the shared variables that this thread makes inside: a random draw makes one, and a
+    loop must know those of its step."""
+    before = getattr(_births, "made", None)
+    _births.made = made = []
+    try:
+        yield made
+    finally:
+        _births.made = before
+        if before is not None:
+            before.extend(made)
+
+
 def shared(
     value,
     name=None,
@@ -160,4 +179,8 @@ def shared(
     array = accept(array, type, name or "shared variable")
     container = Container(type, array)
     container.keep(array, value, borrow)
-    return Shared(SHARED, (), (), type, origin.caller(), name, container)
+    new = Shared(SHARED, (), (), type, origin.caller(), name, container)
+    made = getattr(_births, "made", None)
+    if made is not None:
+        made.append(new)
+    return new
