@@ -67,15 +67,16 @@ def maximum(a, b):
 # -- truncated gradients
 
 
-def cut_off(draft, steps):
+def cut_off(draft, steps, run=plain):
     """The loop whose gradient comes from the last `steps` steps: those before are a loop of their
-    own, through which nothing flows (though it is connected)."""
+    own, through which nothing flows (though it is connected).  `run` puts the last ones
+    together."""
     if draft.until is not None:  # how many steps there are is known when they have been run
         found = draft.build()
         draft = replace(draft, n=found[-1], until=None)
     n, k = known(draft.n), known(steps)
     if isinstance(n, int) and isinstance(k, int) and n <= k:
-        return plain(draft)
+        return run(draft)
     with weak_numbers():
         before = constant(n - k, dtype="int64") if isinstance(n, int) and isinstance(k, int) else \
             maximum(draft.n - steps, 0)
@@ -85,8 +86,8 @@ def cut_off(draft, steps):
     for j, s in enumerate(draft.states):
         rows = join(s.init, still(first.rows(j)))  # the last steps may read first rows themselves
         states.append((rows, replace(s, init=rows[-s.depth:])))
-    rest = plain(replace(draft, n=after, states=[s for _, s in states],
-                         seqs={v: x[before:] for v, x in draft.seqs.items()}))
+    rest = run(replace(draft, n=after, states=[s for _, s in states],
+                       seqs={v: x[before:] for v, x in draft.seqs.items()}))
     buffers = [join(rows, rest.rows(j)) for j, (rows, _) in enumerate(states)]
     maps = [join(still(first.mapped(k)), rest.mapped(k)) for k in range(len(draft.maps))]
     return Done(buffers, first.depths, maps)
