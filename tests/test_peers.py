@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 MODULES = "frameworks readme rounds table with_numpy with_symgrad worker works".split()
-QUICK = ["sgd", "sgd-vector", "logistic-20", "mlp-20", "call"]
+QUICK = ["sgd", "sgd-vector", "logistic-20", "mlp-20", "recurrence", "steps", "call"]
 
 
 @pytest.fixture
@@ -43,6 +43,24 @@ def test_gradients_by_hand_are_right(peers):
     steps = [m.layers(4, *map(np.copy, start)) for m in (peers.with_symgrad, peers.with_numpy)]
     for _ in range(5):
         np.testing.assert_allclose(steps[0](*batch), steps[1](*batch), rtol=1e-5)
+
+
+def test_an_lstm_by_hand_is_right(peers):
+    """Its losses after updates of all parameters, also of more steps than before."""
+    rng = np.random.default_rng(4)
+    start = [rng.standard_normal(shape, np.float32) / 2
+             for shape in [(3, 20), (5, 20), 20, (5, 4), 4]]
+    ours, hand = (m.lstm(6, *map(np.copy, start)) for m in (peers.with_symgrad, peers.with_numpy))
+    for steps in (7, 7, 9, 7, 1):
+        batch = rng.standard_normal((steps, 6, 3), np.float32), rng.integers(0, 4, 6)
+        np.testing.assert_allclose(ours(*batch), hand(*batch), rtol=1e-5)
+
+
+def test_loops_are_those_in_python(peers):
+    loops = import_module("works.loops")
+    for work in loops.WORKS:
+        if isinstance(work, loops.Steps):
+            work.begin()        # raises where the two sides differ
 
 
 def test_other_numbers_are_noticed(peers):

@@ -16,7 +16,7 @@ import numpy as np
 import symgrad as sg
 import symgrad.tensor as T
 
-STEPS, EVERY, WIDTH = 10_000, 100, 50_000
+STEPS, EVERY, WIDTH = 10_000, 100, 20_000
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

@@ -85,11 +85,16 @@ class Steps:
     symgrad: Callable[[], Callable]
     at_most: float | None = None
 
-    def measure(self, seconds: float, clock: str) -> Iterator[Row]:
+    def begin(self) -> tuple[Callable, tuple]:
+        """The compiled function and its arguments; raises Disagreement when the sides differ."""
         arguments, ours = self.arguments(), self.symgrad()
         hand, mine = self.by_hand(*arguments), ours(*arguments)
         if not np.allclose(hand, mine, rtol=1e-9, atol=0):
             raise Disagreement(f"{self.name}: by hand {hand}, symgrad {mine}")
+        return ours, arguments
+
+    def measure(self, seconds: float, clock: str) -> Iterator[Row]:
+        ours, arguments = self.begin()
         sides = {"hand": lambda: self.by_hand(*arguments), "symgrad": lambda: ours(*arguments)}
         times = interleave(sides, calls=STEPS, seconds=seconds, clock=clock)
         hand, ours = (Spread.of(times[side]).scaled(1e9) for side in ("hand", "symgrad"))
