@@ -177,7 +177,12 @@ class Value:
         return self.call("fma", factor, addend)
 
     def copysign(self, other):
-        return self.call("copysign", other)
+        if self.width > 1:
+            return self.call("copysign", other)
+        # LLVM moves roundings into a single copysign, and asks for one from double to half then,
+        # which few processors have and no library here
+        sign = other.bits() & other.constant(-0.0).bits()
+        return (abs(self).bits() | sign).floats()
 
     def sqrt(self):
         return self.call("sqrt")
