@@ -74,8 +74,9 @@ def reproducing(case):
 
 
 def sampled(op):
-    """Whether generated tests can make inputs for an op."""
-    return bool(op.samples or op.domain)
+    """Whether generated tests can make inputs for an op.  Loops and their results have tests of
+    their own: tests/ops/test_loop.py."""
+    return bool(op.samples or op.domain) and op.kind not in ("loop", "item")
 
 
 def cases(op, dtype=None, shape=(3, 4), seed=0):

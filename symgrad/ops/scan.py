@@ -15,7 +15,7 @@ import numpy as np
 from symgrad.derive import Part
 from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.families import define
-from symgrad.node import as_node, variable
+from symgrad.node import as_node
 from symgrad.op import cast_node, make
 from symgrad.ops.body import Body, State, run
 from symgrad.ops.lengths import static_length
@@ -63,14 +63,7 @@ def _counted(inputs):
     return [cast_node(n, "int64"), *inputs[1:]]
 
 
-def _samples(rng):
-    x, s, w = (variable(Type("float64", (None,) * d)) for d in (1, 1, 2))
-    body = Body((x, s, w), ((s @ w).tanh() + x, s * x), 1, (State((1,)),), (True,))
-    arrays = rng.normal(size=(5, 3)), rng.normal(size=(1, 3)), rng.normal(size=(3, 3))
-    return [((np.int64(4), *arrays), {"body": body})]
-
-
-@define("loop", infer_from=_infer, prepare=_counted, same=_same, samples=_samples)
+@define("loop", infer_from=_infer, prepare=_counted, same=_same)
 def loop(n, *operands, body=None):
     """The results of n steps of a `Body`: its states' buffers, its mapped values, and with
     ``until`` how many steps there were.
@@ -95,7 +88,7 @@ def _item_type(inputs, k):
     return inputs[0].type.items[k]
 
 
-@define("item", infer_from=_item_type, samples=lambda rng: [])
+@define("item", infer_from=_item_type)
 def item(whole, *, k=0):
     """One of several results of an op."""
     return np.asarray(whole[k])
@@ -110,3 +103,6 @@ def results(n, seqs, inits, fixed, body):
     """The results of a `loop`, each an ordinary variable."""
     whole = loop.of(n, *seqs, *inits, *fixed, body=body)
     return [make(item, (whole,), (k,), whole.origin) for k in range(len(whole.type.items))]
+
+
+__all__ = ["Body", "State", "item", "loop", "results"]

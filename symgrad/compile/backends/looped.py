@@ -26,7 +26,8 @@ def looped(node, step):
              f"    n = int(n)\n    check_steps(n, [{', '.join(f'len({x})' for x in seqs)}])"]
     for s, name in zip(body.states, states, strict=True):
         part = "n:" if body.reverse else f":{s.depth}"
-        lines += [f"    {name} = np.zeros((n + {s.depth}, *{name}_first.shape[1:]), "
+        lines += [f"    if len({name}_first) != {s.depth}: begins({name}_first, {s.depth})",
+                  f"    {name} = np.zeros((n + {s.depth}, *{name}_first.shape[1:]), "
                   f"{name}_first.dtype)",
                   f"    {name}[{part}] = {name}_first"]
     lines += [f"    {y} = None" for y in maps]
@@ -54,7 +55,7 @@ def looped(node, step):
     file = f"<symgrad-loop-{next(_serial)}>"
     linecache.cache[file] = len(text), None, text.splitlines(True), file
     scope = {"np": np, "step": step, "check_steps": check_steps, "differ": _differ,
-             "empty": body.empty}
+             "begins": _begins, "empty": body.empty}
     exec(compile(text, file, "exec"), scope)
     return scope["loop"], text
 
@@ -69,6 +70,10 @@ def _results(body, states, maps):
         yield y + ("" if keep else f"{last}.copy()")
     if body.until:
         yield "np.int64(count)"
+
+
+def _begins(first, depth):
+    raise ShapeError(f"loop: a state needs {depth} rows to begin with, not {len(first)}")
 
 
 def _differ(buffer, value, t):

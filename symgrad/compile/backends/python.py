@@ -99,7 +99,10 @@ class Program:
         step."""
         arrays = [_value(i, store) for i in node.inputs]
         if node in self.loops:
-            store[node] = self.loops[node](*arrays)
+            try:
+                store[node] = self.loops[node](*arrays)
+            except SymgradError as error:
+                raise explain(error, node.op, node.inputs, node.origin) from None
         else:
             store[node] = apply(node, arrays)
         self.bind(node, store[node], lengths)

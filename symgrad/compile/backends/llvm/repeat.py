@@ -7,8 +7,8 @@ from dataclasses import replace
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.values import Value
 from symgrad.errors import ShapeError
+from symgrad.node import constant
 from symgrad.op import explain
-from symgrad.types import BYTES
 
 
 class Repeated:
@@ -224,7 +224,6 @@ class Repeated:
         """Zeros from a row on."""
         first = self.row(whole, start)
         left = self.lengths_of().binary("sub", whole.lengths[0], start)
-        size = self.lengths_of().product([left, *whole.lengths[1:], str(BYTES[whole.dtype])])
-        self.w.module.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        self.w.do(f"call void @llvm.memset.p0.i64(ptr {first.pointer}, i8 0, i64 {size}, "
-                  "i1 false)")
+        out = replace(first, strides=whole.strides, lengths=(left, *whole.lengths[1:]))
+        zero = self.inner.value(constant(0, dtype=whole.dtype))
+        self.inner.copy(replace(zero, strides=("0",) * len(out.lengths), lengths=out.lengths), out)
