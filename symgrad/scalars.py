@@ -23,7 +23,7 @@ class Scalar(NamedTuple):
     def quick(self):
         """Whether it is about one instruction: operators but for divisions, casts, choices."""
         if f"{self.name}(" in self.text:
-            return self.name in ("max", "min", "abs")
+            return self.name in ("max", "min", "abs", "square")
         return self.name not in ("div", "floordiv", "mod", "pow")
 
 

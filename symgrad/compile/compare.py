@@ -156,7 +156,13 @@ def introduced(nodes, arrays):
     values = evaluate(nodes, arrays)
     for n in nodes:
         value = values[n]
-        if finite(value):
+        if n.op.kind == "loop":
+            args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
+            found = _introduced_in_step(n, args)
+            if found is not None:
+                return found
+            continue
+        if n.op.kind == "item" or finite(value):
             continue
         args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
         if all([finite(a) for a in args]):
@@ -165,6 +171,31 @@ def introduced(nodes, arrays):
                    if a.shape in (value.shape, ())]
             return n, at, value[at], met
     return None
+
+
+def _introduced_in_step(node, args):
+    """As `introduced`, in the first step of a loop where that happens."""
+    body, (n, *operands) = node.attrs[0], args
+    order, outputs = body.order()
+    nodes = [x for x in order if x.op is not CONST]
+
+    def step(rows):
+        arrays = dict(zip(body.inputs, rows, strict=True))
+        found = introduced(nodes, arrays)
+        if found is not None:
+            raise _Introduced(found)
+        values = evaluate(nodes, arrays)
+        return [o.attrs[0].array if o.op is CONST else values[o] for o in outputs]
+
+    try:
+        run(int(n), operands, body, step)
+    except _Introduced as found:
+        return found.args[0]
+    return None
+
+
+class _Introduced(Exception):
+    """What `introduced` has found in a step of a loop."""
 
 
 def non_finite(found):

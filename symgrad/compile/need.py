@@ -15,6 +15,7 @@ from symgrad.config import config
 from symgrad.errors import ArgumentError, MissingInputError, ShapeError, near
 from symgrad.interpret import run
 from symgrad.node import CONST
+from symgrad.op import apply
 from symgrad.types import BYTES, Dim, Type
 
 
@@ -123,6 +124,7 @@ def lengths(plan, said, held):
         elif what is None and not leaf.type.ndim:
             shape = ()
         _bind(plan, leaf, shape, known)
+    _follow(plan, arrays, known)
     later = [n for n in plan.nodes if n in plan.places]
     missing = [n for n in later if any(isinstance(p.length, Dim) and p.length not in known
                                        for p in plan.places[n])]
@@ -139,6 +141,48 @@ def lengths(plan, said, held):
         for n, value in zip(missing, values, strict=True):
             _bind(plan, n, value.shape, known)
     return known
+
+
+def _follow(plan, arrays, known):
+    """Bind the lengths that views, joins and loops make of other lengths: what can be told without
+    the elements of any array."""
+    exact = {n: a for n, a in arrays.items() if not n.type.ndim}
+
+    def value(n):
+        """A scalar's value, or an array of the right shape; None where neither is known."""
+        if n.op is CONST:
+            return n.data
+        if n in exact or not n.type.ndim:
+            return exact.get(n)
+        try:
+            return np.broadcast_to(np.zeros((), n.type.dtype), [known.of(d) for d in n.type.shape])
+        except KeyError:
+            return None
+
+    for n in plan.nodes:
+        if n.op.kind == "item" and n in plan.places:
+            whole = n.inputs[0]
+            steps = value(whole.inputs[0])
+            if steps is not None:
+                rows = whole.attrs[0].rows(n.attrs[0], int(steps))
+                _bind(plan, n, (rows, *[known.get(d, d) for d in n.type.shape[1:]]), known)
+            continue
+        scalar = not n.type.ndim and n.op.kind in ("elementwise", "source")
+        if not scalar and n not in plan.places:
+            continue
+        values = [value(i) for i in n.inputs]
+        if any(v is None for v in values):
+            continue
+        if scalar:
+            exact[n] = apply(n, values)
+        elif n.op.name == "join":
+            axis, shape = n.attrs[0], list(values[0].shape)
+            shape[axis] = sum([v.shape[axis] for v in values])
+            _bind(plan, n, shape, known)
+        elif n.op.name == "reshape":
+            _bind(plan, n, [int(v) for v in values[1:]], known)
+        elif n.op.kind == "view":
+            _bind(plan, n, apply(n, values).shape, known)
 
 
 def _bind(plan, node, shape, known):

@@ -8,15 +8,16 @@ next row of each state, and *mapped* values, whose rows are stacked.
 
 from __future__ import annotations
 
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
 
 from symgrad.derive import expansion
 from symgrad.errors import ShapeError
-from symgrad.node import CONST, rebuild, toposort, variable
+from symgrad.node import CONST, Node, rebuild, toposort, variable
 from symgrad.op import apply, make, remake
-from symgrad.types import Dim, Type, clash
+from symgrad.types import Dim, Tuple, Type, clash
 
 
 class State(NamedTuple):
@@ -92,6 +93,13 @@ class Body:
         return Body(changes.pop("inputs", self.inputs), outputs,
                     **{n: given[n] for n in names})
 
+    def rows(self, k, n, plus=add, least=min):
+        """How many rows result k has after n steps; `plus` and `least` do the arithmetic."""
+        if k < len(self.states):
+            s = self.states[k]
+            return plus(n, s.depth) if s.keep else s.depth
+        return n if self.maps[k - len(self.states)] else least(n, 1)
+
     # -- structure
 
     @property
@@ -133,6 +141,22 @@ class Body:
             found = self._known[types] = _Shapes(self, types).result()
         return found
 
+    def measures(self, types):
+        """{(node, axis): the int that is its length, or (an input, axis) of the same length}, as
+        far as that can be told, for operands of these types."""
+        walked = _Shapes(self, types)
+        walked.result()
+        first, found = {}, {}
+        for i in self.inputs:
+            for axis, d in enumerate(walked.new[i].type.shape):
+                first.setdefault(walked.find(d), (i, axis))
+        for n, made in walked.new.items():
+            for axis, d in enumerate(made.type.shape):
+                d = walked.find(d)
+                if isinstance(d, int) or d in first:
+                    found[n, axis] = d if isinstance(d, int) else first[d]
+        return found
+
     # -- meaning
 
     def empty(self, *operands):
@@ -166,6 +190,7 @@ class _Shapes:
     def __init__(self, body, types):
         self.body, self.same = body, {}
         self.probes = set()  # stand for lengths that are not known
+        self.inside = {}  # (node, axis) -> that of a length which is made in the step
         self.entered = []
         for k, t in enumerate(types):
             fresh = {axis: Dim(f"?{k}.{axis}") for axis, d in enumerate(t.shape) if d is None}
@@ -193,9 +218,26 @@ class _Shapes:
     def rank(self, d):
         return 0 if isinstance(d, int) else 2 if d in self.probes else 1
 
+    def named(self, type, *place):
+        """The type with what stands for lengths that only the step will tell."""
+        if type.__class__ is Tuple:
+            return Tuple(tuple([self.named(t, *place, k) for k, t in enumerate(type.items)]))
+        if not type.shape:
+            return type
+        shape = []
+        for axis, d in enumerate(type.shape):
+            if d is None:
+                d = self.inside.get((*place, axis))
+                if d is None:
+                    d = self.inside[(*place, axis)] = Dim("?")
+                    self.probes.add(d)
+            shape.append(self.find(d))
+        return type.with_shape(shape)
+
     def walk(self):
         """The nodes of one walk, and whether it learned something."""
         body, news, new = self.body, False, {}
+        self.new = new
         for k, i in body.reads():
             t = self.entered[k]
             shape = [self.find(d) for d in t.shape[body.inner(k):]]
@@ -205,7 +247,7 @@ class _Shapes:
                 continue
             inputs = tuple([new.get(i, i) for i in n.inputs])
             made = make(n.op, inputs, n.attrs, n.origin)
-            new[n] = made
+            new[n] = Node(n.op, inputs, n.attrs, self.named(made.type, n), n.origin)
             same = n.op.same([x.type for x in inputs], *n.attrs) if n.op.same else ()
             for (p, i), (q, j) in same:
                 news |= self.unite(inputs[p].type.shape[i], inputs[q].type.shape[j])

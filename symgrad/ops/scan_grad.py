@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symgrad.derive import backward, forward, reachable
-from symgrad.node import TABLE, rebuild, toposort
+from symgrad.node import TABLE, constant, rebuild, toposort
 from symgrad.op import make, remake
 from symgrad.ops.draft import Draft, Mapped, Rows
 from symgrad.ops.lengths import length
@@ -156,13 +156,13 @@ class _Backwards:
     def supply(self):
         """Give the new steps what they need of the old ones."""
         d, new = self.d, self.new
-        outputs = [*[s.next for s in new.states], *[m.value for m in new.maps]]
-        stored = self.stored(outputs) if d.save else []
-        have = {}
+        outputs = self.measured([*[s.next for s in new.states], *[m.value for m in new.maps]])
+        have = {}  # {value of the old step: what makes the array of its rows}
         for j, s in enumerate(d.states):
             have.setdefault(s.next, lambda j=j: self.written(j, self.result(j)))
         for k, m in enumerate(d.maps):
             have.setdefault(m.value, lambda k=k: self.result(len(d.states) + k))
+        stored = self.stored(outputs, have) if d.save else []
         extra = [x for x in stored if x not in have]
         if extra:
             more = replace(d, maps=[*d.maps, *map(Mapped, extra)])
@@ -171,16 +171,16 @@ class _Backwards:
             at = len(d.states) + len(d.maps)
             for k, x in enumerate(extra):
                 have[x] = lambda k=k: found[at + k]
-        known = {}
-        for x in stored:
-            known[x] = x.type("kept")
-            new.seqs[known[x]] = have[x]()
+        known = {x: x.type("kept") for x in stored}
+        for x, v in known.items():
+            new.seqs[v] = have[x]()
         outputs = iter(rebuild(outputs, known, remake))
         for s in new.states:
             s.next = next(outputs)
         for m in new.maps:
             m.value = next(outputs)
         used = {x for x in toposort(new.outputs) if not x.inputs}
+        new.seqs = {v: x for v, x in new.seqs.items() if v in used}
         for v, x in d.seqs.items():
             if v in used:
                 new.seqs[v] = x
@@ -190,9 +190,24 @@ class _Backwards:
                     new.seqs[v] = self.read(j, tap)
         new.fixed.update({v: w for v, w in d.fixed.items() if v in used})
 
-    def stored(self, outputs):
+    def measured(self, outputs):
+        """The outputs with lengths read off what is there in any case."""
+        asked = [x for x in toposort(outputs) if x.op is length and x.inputs[0].inputs]
+        if not asked:
+            return outputs
+        body = self.d.body
+        known = body.measures(tuple([x.type for x in self.d.operands()[1:]]))
+        change = {}
+        for x in asked:
+            n = known.get((x.inputs[0], x.attrs[0]))
+            if n is not None:
+                change[x] = constant(n, dtype="int64") if isinstance(n, int) else length.of(
+                    n[0], axis=n[1])
+        return rebuild(outputs, change, remake)
+
+    def stored(self, outputs, have):
         """The values of the old step that are kept for the new one: those it needs, but for what is
-        cheap to make of others that are there."""
+        cheap to make of others that are there.  What `have` has is there."""
         mixed = {*self.new.seqs, *[v for s in self.new.states for v in s.reads]}
         order = toposort(outputs)
         for x in order:
@@ -205,6 +220,9 @@ class _Backwards:
             if x in mixed:
                 continue
             if not x.inputs:
+                there.add(x)
+            elif x in have:
+                kept[x] = None
                 there.add(x)
             elif cheap(x) and all(i in there for i in x.inputs):
                 there.add(x)
@@ -222,7 +240,7 @@ def cheap(x):
         return x.op.scalar is not None and all(
             [e.row.quick for e in parts(expression(x.op.scalar, len(x.inputs), **attrs))
              if isinstance(e, Apply)])
-    return kind == "view" or x.op is length
+    return kind in ("view", "source")
 
 
 def pushed(out, tangents):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact, rounding, rule_on
-from symgrad.compile.rules.common import given, mat, num, spread, var, vec
+from symgrad.compile.rules.common import given, mat, num, spread, var, vec, zeros
 from symgrad.node import CONST
 from symgrad.ops.index import FULL, Slice, gather, slots, subtensor
 from symgrad.ops.join import join
@@ -17,7 +17,7 @@ from symgrad.ops.logic import cast
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import squeeze, transpose, unsqueeze
-from symgrad.ops.source import arange
+from symgrad.ops.source import arange, zeros_like
 
 
 def sure(idx, shape):
@@ -266,6 +266,69 @@ def READ_OF_WRITE(node, pool):
     return add.of(subtensor.of(base, *node.inputs[1:], idx=idx), part)
 
 
+def apart(read, write):
+    """Whether two entries of an index on one axis evidently have no place in common: one ends where
+    the other begins, or before.  Entries are as in an index, their scalars in place of ``"@"``."""
+    for low, high in ((read, write), (write, read)):
+        if not isinstance(high, Slice) or high.step not in (None, 1) or high.stop is not None:
+            continue
+        start = high.start
+        if isinstance(low, Slice):
+            if low.start is not None or low.step not in (None, 1) or low.stop is None:
+                continue
+            stop = low.stop
+        elif isinstance(low, int) and low >= 0:
+            stop = low + 1
+        else:
+            continue
+        if stop is start:  # one and the same scalar
+            return True
+        if isinstance(stop, int) and isinstance(start, int) and 0 <= stop <= start:
+            return True
+    return False
+
+
+def filled(idx, scalars):
+    """An index with its scalars where ``"@"`` stands."""
+    rest = iter(scalars)
+    return [Slice(*[next(rest) if p == "@" else p for p in e]) if isinstance(e, Slice) else
+            next(rest) if e == "@" else e for e in idx]
+
+
+@rule_on("read_beside_write", subtensor, kind=exact, samples=lambda: [
+    inc_subtensor.of(mat(), mat(), idx=(Slice(2), FULL))[:2],
+    inc_subtensor.of(mat(), mat(), idx=(Slice(2), FULL))[1],
+    given((mat(), mat(), num("int64")), lambda p: inc_subtensor.of(
+        p[0], p[1], p[2], idx=(Slice(None, "@"), FULL))[p[2]:]),
+    inc_subtensor.of(vec(), vec(), idx=(Slice(None, 1),))[1:]])
+def READ_BESIDE_WRITE(node, pool):
+    """What was written elsewhere does not matter."""
+    written = node.inputs[0]
+    if written.op is not inc_subtensor or "#" in written.attrs[0]:
+        return None
+    reads = filled(node.attrs[0], node.inputs[1:])
+    writes = filled(written.attrs[0], written.inputs[2:])
+    if not any(map(apart, reads, writes)) or not all(isinstance(e, Slice) for e in writes):
+        return None
+    return pool.make(subtensor, (written.inputs[0], *node.inputs[1:]), node.attrs, node.origin,
+                     node.type)
+
+
+@rule_on("part_of_writes", subtensor, kind=exact, samples=lambda: [
+    add.of(inc_subtensor.of(zeros_like(m), mat(), idx=(Slice(2), FULL)), m)[:2]
+    for m in [mat()]])
+def PART_OF_WRITES(node, pool):
+    """A part of a sum, where one of the terms is zero but for what was written into it."""
+    total = node.inputs[0]
+    if total.op is not add or not any(
+            i.op is inc_subtensor and zeros(i.inputs[0]) for i in total.inputs):
+        return None
+    if any(i.type.shape != total.type.shape for i in total.inputs):
+        return None
+    return add.of(*[pool.make(subtensor, (i, *node.inputs[1:]), node.attrs, node.origin)
+                    for i in total.inputs])
+
+
 @rule_on("write_over_write", inc_subtensor, kind=exact, samples=lambda: [
     inc_subtensor.of(inc_subtensor.of(mat(), num(), idx=(0, FULL)), vec(), idx=(0, FULL),
                      set=True)])
@@ -282,4 +345,4 @@ def WRITE_OVER_WRITE(node, pool):
 
 RULES = (WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, JOIN_OF_JOINED,
          JOIN_OF_PARTS, PART_OF_JOINED, IDLE_WRITE, WRITE_INTO_THIN, READ_OF_WRITE,
-         WRITE_OVER_WRITE)
+         READ_BESIDE_WRITE, PART_OF_WRITES, WRITE_OVER_WRITE)

@@ -60,9 +60,9 @@ class Terms(Counter):
 
 @dataclass
 class Line:
-    """One step: `kind` is 'kernel', 'product', 'join', 'view' or 'python'; `read`, `written`
-    (bytes) and `flops` are `Terms`; `body`: the machine code's function; `why`: why it runs in
-    Python."""
+    """One step: `kind` is 'kernel', 'product', 'join', 'view', 'loop' or 'python'; `read`,
+    `written` (bytes) and `flops` are `Terms`; `body`: the machine code's function; `why`: why it
+    runs in Python."""
 
     number: int
     kind: str
@@ -76,6 +76,7 @@ class Line:
     flops: Terms | None = None
     body: str = ""
     why: str = ""
+    inside: tuple = ()  # of a loop: the lines of one step
 
     def __str__(self):
         head = f"{self.number:4} {self.kind:7} {self.name}: {_counted(self.ops)}"
@@ -84,6 +85,9 @@ class Line:
             return f"{head}\n{'':13}runs in Python: {self.why}"
         if self.kind == "view":
             return head
+        if self.kind == "loop":
+            rows = [f"    {row}" for line in self.inside for row in str(line).split("\n")]
+            return "\n".join([f"{head}; {self.loops}", *rows])
         facts = [self.loops, self.vector, f"reads {self.read} B", f"writes {self.written} B",
                  f"{self.flops} flops", self.body]
         return f"{head}\n{'':13}{'; '.join([f for f in facts if f])}"
@@ -112,7 +116,8 @@ class Account:
     @property
     def python(self):
         """{name of a step that runs in Python: why}."""
-        return {s.name: s.why for s in self.steps if s.kind == "python"}
+        return {s.name: s.why for top in self.steps for s in (top, *top.inside)
+                if s.kind == "python"}
 
 
 def account(program):
@@ -140,6 +145,10 @@ def _line(driver, k, p):
         made.loops = loops(nest.body)
         made.vector = vector("".join([driver.module.functions[name] for name in emitted]))
         made.read, made.written, made.flops = traffic(nest, False), traffic(nest, True), flops(nest)
+    elif p.kind == "loop":
+        inner = p.inner
+        made.loops = f"{len(inner.pieces)} steps inside"
+        made.inside = tuple([_line(inner, j, q) for j, q in enumerate(inner.pieces)])
     elif p.kind == "product":
         _product(made, body[0])
     elif p.kind == "join":

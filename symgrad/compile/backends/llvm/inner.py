@@ -22,7 +22,7 @@ PIECE = 4096  # how many terms of a sum share their accumulators
 LIGHT = 6  # operations in a body that is light enough for several accumulators
 COPIES = 4
 # What costs no more than an instruction or two.
-CHEAP = {"cast", "square", *[name for name, row in ROWS.items() if row.quick]}
+CHEAP = {"cast", *[name for name, row in ROWS.items() if row.quick]}
 
 
 def innermost(loop):

@@ -81,17 +81,10 @@ class Loops:
         self.counted[node] = count
         for i in p.step.outputs:
             if i.type.ndim:
-                rows = self.rows(body, i.attrs[0], count)
-                self.bind(i, (rows, *[self.lengths.length(d) for d in i.type.shape[1:]]))
+                rows = body.rows(i.attrs[0], count, lambda n, d: self.lengths.add(n, str(d)),
+                                 lambda n, d: self.lengths.binary("smin", n, str(d)))
+                self.bind(i, (str(rows), *[self.lengths.length(d) for d in i.type.shape[1:]]))
         return count
-
-    def rows(self, body, k, count):
-        """How many rows a result has."""
-        if k < len(body.states):
-            s = body.states[k]
-            return self.lengths.add(count, str(s.depth)) if s.keep else str(s.depth)
-        keep = body.maps[k - len(body.states)]
-        return count if keep else self.lengths.binary("smin", count, "1")
 
     # -- a loop
 
