@@ -173,7 +173,7 @@ class _Step:
         for s, x in self.updates.items():
             self.updates[s] = self.same("a shared variable", s.type, x, s)
         if self.condition is not None and self.condition.type.dtype != "bool":
-            self.condition = TABLE["ne"](self.condition, 0)
+            self.condition = TABLE["neq"](self.condition, 0)
 
     def same(self, what, row, x, begin):
         """The next value of a state, whose type must be that of its rows."""
