@@ -24,6 +24,12 @@ from symgrad.types import Tuple, is_complex, is_float
 def vjp(node, g, strong=False):
     """Cotangents of a node's inputs from the cotangent `g` of its value, by whichever rule its op
     carries."""
+    return [whole(c, x) if type(c) is Side else c
+            for c, x in zip(pull(node, g, strong), node.inputs, strict=True)]
+
+
+def pull(node, g, strong=False):
+    """As `vjp`, but there may be a `Part` or a `Side` among them."""
     op = node.op
     with weak_numbers(), origin.made_for(node.origin):
         if op.vjp_rule:
@@ -96,19 +102,19 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
     for n in order:
         if n not in live and any(i in live for i in n.inputs):
             live.add(n)
-    arrived, connected, masked = {}, set(), set()
+    arrived, connected, masked = {}, set(), set()  # arrived: node -> pairs (sides, cotangent)
     for o, g in zip(outputs, cotangents, strict=True):
         if o in live:
             connected.add(o)
             if g is not None:
-                arrived.setdefault(o, []).append(g)
+                arrived.setdefault(o, []).append(((), g))
     flow, wanted = {}, set(wrt)
     for n in reversed(order):
         if n not in connected:
             continue
-        g = together(n, arrived.pop(n, ()))
+        sides, g = together(n, arrived.pop(n, ()))
         if n in wanted:
-            flow[n] = g
+            flow[n] = inside(sides, g, n)
         if not n.inputs:
             continue
         if g is None:
@@ -119,15 +125,19 @@ def backward(outputs, cotangents, wrt, constant=(), strong=None, closed=False):
             )
             continue
         mask = strong and (n in masked or n.op.masks)
-        for x, gx in zip(n.inputs, vjp(n, g, mask), strict=True):
+        for x, gx in zip(n.inputs, pull(n, g, mask), strict=True):
             if gx is None or x not in live:
                 continue
             connected.add(x)
-            if isinstance(gx, Node | Part):
-                arrived.setdefault(x, []).append(gx)
+            where = sides
+            if type(gx) is Side:
+                where, gx = beyond(sides, gx), gx.g
+            if where is not None and isinstance(gx, Node | Part):
+                arrived.setdefault(x, []).append((where, gx))
                 if mask and n.op.kind not in ("contract", "opaque", "loop"):
                     masked.add(x)
-    flow.update((x, total(arrived.pop(x))) for x in dict.fromkeys(wrt) if x in arrived)
+    flow.update((x, inside(*together(x, arrived.pop(x)), x))
+                for x in dict.fromkeys(wrt) if x in arrived)
     return [
         flow.get(x) if flow.get(x) is not None else zeros(x) if x in connected else None
         for x in wrt
@@ -165,11 +175,75 @@ class Part(NamedTuple):
     g: object
 
 
-def together(node, cotangents):
-    """What arrived at a node: the sum; where it has several results, that of each of them."""
-    if type(node.type) is not Tuple or not cotangents:
-        return total(cotangents)
-    return [total([p.g for p in cotangents if p.k == k]) for k in range(len(node.type.items))]
+class Side(NamedTuple):
+    """A cotangent that comes through one side of a conditional: g where `condition` is `taken`,
+    else zero.
+
+    A derivative is linear, so that below here only g is carried on, and all that is made of it
+    belongs to that side, too.  Where it meets other cotangents it becomes a conditional again.
+    """
+
+    condition: object
+    taken: bool
+    g: object
+
+
+def beyond(sides, new):
+    """The sides that a cotangent has come through, with a new one: pairs (condition, bool).  None
+    if it came through the other side before: then it is never taken."""
+    if (new.condition, not new.taken) in sides:
+        return None
+    pair = new.condition, new.taken
+    return sides if pair in sides else (*sides, pair)
+
+
+def inside(sides, g, x):
+    """A cotangent of x that came through these sides, as a node."""
+    for condition, taken in reversed(sides):
+        g = whole(Side(condition, taken, g), x)
+    return g
+
+
+def whole(side, x, other=None):
+    """The cotangent of x that is what the `Side` says, and `other` (zeros) elsewhere."""
+    rest = zeros(x) if other is None else other
+    both = (side.g, rest) if side.taken else (rest, side.g)
+    return TABLE["ifelse"].of(side.condition, *both)
+
+
+def together(node, arrived):
+    """(sides, g) for all that arrived at a node: the sides that they have in common, and their sum
+    there; where it has several results, that of each of them."""
+    if not arrived:
+        return (), None
+    common = arrived[0][0]
+    for sides, _ in arrived:
+        if sides is not common:
+            same = [a == b for a, b in zip(common, sides, strict=False)]
+            common = common[:[*same, False].index(False)]
+    if type(node.type) is not Tuple:
+        return common, gathered(arrived, common, node)
+    parts = []
+    for k in range(len(node.type.items)):
+        mine = [(sides, p.g) for sides, p in arrived if p.k == k]
+        parts.append(gathered(mine, common, node, k) if mine else None)
+    return common, parts
+
+
+def gathered(arrived, common, x, part=None):
+    """The sum of pairs (sides, g) in order of arrival, as it is inside of the sides `common`.  x:
+    what they are cotangents of; of its results, number `part`."""
+    sums = {}
+    for sides, g in arrived:
+        sums[sides] = sums[sides] + g if sides in sums else g
+    if len(sums) > 1 or common not in sums:
+        x = x if part is None else TABLE["item"].of(x, k=part)
+    while len(sums) > 1 or common not in sums:
+        *outer, (condition, taken) = sides = max(sums, key=len)
+        other = sums.pop((*outer, (condition, not taken)), None)
+        g, outer = whole(Side(condition, taken, sums.pop(sides)), x, other), tuple(outer)
+        sums[outer] = sums[outer] + g if outer in sums else g
+    return sums[common]
 
 
 def total(cotangents):

@@ -23,6 +23,7 @@ from symgrad.errors import (
 from symgrad.filters import accept
 from symgrad.node import CONST, INPUT, SHARED, Node, as_node, leaves, toposort
 from symgrad.op import apply, explain
+from symgrad.ops.ifelse import needs, wanted
 from symgrad.types import Dim, Tuple
 
 _expansions = WeakKeyDictionary()  # composite node -> its definition on the same inputs
@@ -44,7 +45,11 @@ def run(outputs, values=None):
 
 
 def _compute(outputs, store, lengths):
-    for n in toposort(outputs, stop=store):
+    order = toposort(outputs, stop=store)
+    asked = needs(outputs, order)
+    for n in order:
+        if asked and not wanted(asked.get(n), store):
+            continue
         op = n.op
         if op is CONST:
             value = n.data
@@ -60,7 +65,7 @@ def _compute(outputs, store, lengths):
             _compute([body], store, lengths)
             value = store[body]
         else:
-            arrays = [store[i] for i in n.inputs]
+            arrays = [store.get(i) for i in n.inputs]  # of an `ifelse` one side may be missing
             _agree(n, arrays)
             value = apply(n, arrays)
         store[n] = value

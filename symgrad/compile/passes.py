@@ -22,6 +22,7 @@ from symgrad.compile.rules import (
     collect,
     loops,
     shapes,
+    sides,
     specialise,
     stabilise,
 )
@@ -70,6 +71,8 @@ PIPELINE = (
     Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
          kinds=blas.KINDS),
+    Pass("sides", "what only one side of a conditional needs moves into it", run=sides.run,
+         kinds=sides.KINDS, required=True),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from symgrad.errors import SymgradError
 from symgrad.node import CONST, INPUT, SHARED, Constant, Node, Value, toposort
 from symgrad.op import explain, infer, make
+from symgrad.ops.ifelse import ifelse, needs
 from symgrad.types import Dim, Tuple, Type
 
 _NUMBERED = []  # Dims are shared between compilations: types and inference caches stay small
@@ -210,9 +211,9 @@ class Pool:
         return None if found is None else (found, soft)
 
 
-def expected(node):
+def expected(node, home):
     """Lengths that are usually equal, though NumPy does not ask it: the rows in
-    ``x[arange(len(y)), y]``."""
+    ``x[arange(len(y)), y]``.  `home`: lengths that are known before anything is computed."""
     name, inputs = node.op.name, node.inputs
     if (
         name == "gather"
@@ -225,6 +226,9 @@ def expected(node):
         yield inputs[0].type.shape[0], inputs[1].type.shape[0]
     elif name == "place" and inputs[2].op.name == "length":
         yield inputs[2].inputs[0].type.shape[inputs[2].attrs[0]], inputs[0].type.shape[0]
+    elif node.op is ifelse:
+        yield from [(a, b) for a, b in zip(inputs[1].type.shape, inputs[2].type.shape, strict=True)
+                    if a in home and b in home]
 
 
 def absorb(outputs, expect=True, cut=(), prior=None):
@@ -237,6 +241,7 @@ def absorb(outputs, expect=True, cut=(), prior=None):
     """
     cut = frozenset(cut)
     order = toposort(outputs, stop=cut)
+    asked = needs(outputs, order)
     scout = prior or Pool()
     while True:
         pool = Pool(expect)
@@ -258,22 +263,23 @@ def absorb(outputs, expect=True, cut=(), prior=None):
                     new[i] = pool.enter_leaf(i)
             node = new[n] = pool._enter(n, [new[i] for i in n.inputs])
             if n.inputs:
-                news |= _learn(pool, node)
+                news |= _learn(pool, node, asked and asked.get(n) != ())
         scout = pool
         if not news:
             return pool, [new[o] for o in outputs]
 
 
-def _learn(pool, node):
-    """Unite the lengths that `node` needs to be equal; True if any was news."""
+def _learn(pool, node, soft):
+    """Unite the lengths that `node` needs to be equal; True if any was news.  `soft`: if it is
+    computed at all, being in the branch of a conditional."""
     news = False
-    if node.op.same:
+    if node.op.same and (pool.expect or not soft):
         for (k, i), (m, j) in node.op.same([i.type for i in node.inputs], *node.attrs):
             a, b = node.inputs[k].type.shape[i], node.inputs[m].type.shape[j]
             if a is not b and a != 1 and b != 1:
-                news |= pool.unite(a, b, node, False)
+                news |= pool.unite(a, b, node, bool(soft))
     if pool.expect:
-        for a, b in expected(node):
+        for a, b in expected(node, pool.home):
             if a is not b and a != 1 and b != 1:
                 news |= pool.unite(a, b, node, True)
     return news

@@ -152,8 +152,11 @@ def read_sequences(who, given):
             entry = entry["input"]
         x = _operand(who, what, entry)
         if not x.type.ndim:
-            raise ShapeError(told(who, f"{what} is a scalar; steps read rows of a sequence", [x],
-                                  "what is the same in all steps goes to non_sequences"))
+            numbers = isinstance(given, list | tuple) and not isinstance(entry, Node)
+            raise ShapeError(told(
+                who, f"{what} is a scalar; steps read rows of a sequence", [] if numbers else [x],
+                "a list is one of several sequences; for one of numbers, pass an array" if numbers
+                else "what is the same in all steps goes to non_sequences"))
         if not taps:
             raise ArgumentError(told(who, f"{what} has no taps; leave them out for [0]"))
         found.append(Sequence(x, taps))

@@ -171,26 +171,27 @@ class _Step:
         for o, vs, x, k in self.states():
             self.made[k] = self.same(f"outputs_info[{k}]", vs[0].type, x, o.initial)
         for s, x in self.updates.items():
-            self.updates[s] = self.same("the update", s.type, x, s)
+            self.updates[s] = self.same("a shared variable", s.type, x, s)
         if self.condition is not None and self.condition.type.dtype != "bool":
-            self.condition = TABLE["ne"](self.condition, 0)
+            self.condition = TABLE["neq"](self.condition, 0)
 
     def same(self, what, row, x, begin):
         """The next value of a state, whose type must be that of its rows."""
-        have, name = x.type, f"{begin.name}" if begin.name else what
+        have, name = x.type, f"{begin.name} ({what})" if begin.name else what
 
         def wrong(kind, hint):
-            return kind(told(self.who, f"the state {name} changes its type from step to step: it "
-                             f"begins as {row!r} ({what}), and the step makes {have!r} of it",
-                             [begin, x], hint))
+            return kind(told(self.who, f"the state {name} changes its type: it begins as {row!r}, "
+                             f"and the step makes {have!r} of it",
+                             [n for n in (begin, x) if n.op is not CONST], hint))
 
         if have.dtype != row.dtype:
             other = "" if begin.op is SHARED else \
                 f", or begin with a value of dtype {have.dtype}"
             raise wrong(DtypeError, f"cast what the step returns: .astype({row.dtype!r}){other}")
         if have.ndim != row.ndim:
-            raise wrong(ShapeError, f"it must have {_many(row.ndim, 'dimension')} in every step; "
-                        "for a row of zeros to begin with: T.zeros_like of something like it")
+            raise wrong(ShapeError, "begin with a value of as many dimensions: T.zeros(shape), "
+                        "T.zeros_like(x)" if have.ndim > row.ndim else
+                        f"return a value with {_many(row.ndim, 'dimension')} from the step")
         for axis, (a, b) in enumerate(zip(row.shape, have.shape, strict=True)):
             if clash(a, b) or a == 1 != b:
                 raise wrong(ShapeError, "its lengths must be the same in every step; begin with a "

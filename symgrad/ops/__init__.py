@@ -11,9 +11,11 @@ from symgrad.ops import (
     axes,
     blas,
     body,
+    branch,
     control,
     cumulative,
     draft,
+    ifelse,
     index,
     join,
     keys,
@@ -40,8 +42,8 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, body, draft,
-           scan_grad, scan, random, mrg, randomstate)
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, ifelse, body, draft,
+           scan_grad, scan, branch, random, mrg, randomstate)
 
 
 def collect(*modules):

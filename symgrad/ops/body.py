@@ -17,6 +17,7 @@ from symgrad.derive import expansion
 from symgrad.errors import ShapeError
 from symgrad.node import CONST, Node, rebuild, toposort, variable
 from symgrad.op import apply, make, remake
+from symgrad.ops.ifelse import needs, wanted
 from symgrad.types import Dim, Tuple, Type, clash
 
 
@@ -46,14 +47,14 @@ class Body:
     """
 
     __slots__ = ("inputs", "outputs", "seqs", "states", "maps", "until", "reverse", "save",
-                 "_key", "_hash", "_order", "_known", "__weakref__")
+                 "_key", "_hash", "_order", "_asked", "_known", "__weakref__")
 
     def __init__(self, inputs, outputs, seqs=0, states=(), maps=(), until=False, reverse=False,
                  save=True):
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.seqs, self.states, self.maps = seqs, tuple(states), tuple(maps)
         self.until, self.reverse, self.save = until, reverse, save
-        self._key = self._hash = self._order = None
+        self._key = self._hash = self._order = self._asked = None
         self._known = {}
 
     @property
@@ -166,7 +167,8 @@ class Body:
                 for t in types[len(self.states):len(self.states) + len(self.maps)]]
 
     def order(self):
-        """The graph's nodes, operands first, composites replaced by what they stand for."""
+        """The graph's nodes, operands first, composites replaced by what they stand for; and the
+        outputs."""
         if self._order is None:
             outputs = self.outputs
             while composite := [n for n in toposort(outputs) if n.op.numpy is None and n.op.expand]:
@@ -177,9 +179,13 @@ class Body:
     def step(self, rows):
         """The values of the outputs for arrays in place of the inputs, node by node."""
         order, outputs = self.order()
+        if self._asked is None:
+            self._asked = needs(outputs, order) or {}
         store = dict(zip(self.inputs, rows, strict=True))
         for n in order:
-            store[n] = n.data if n.op is CONST else apply(n, [store[i] for i in n.inputs])
+            if self._asked and not wanted(self._asked.get(n), store):
+                continue
+            store[n] = n.data if n.op is CONST else apply(n, [store.get(i) for i in n.inputs])
         return [store[o] for o in outputs]
 
 

@@ -1,9 +1,11 @@
-"""Loops of the numpy and python backends: a Python function around the program of one step."""
+"""Loops and branches of the numpy and python backends: a Python function around the programs of
+their bodies."""
 
 from __future__ import annotations
 
 import itertools
 import linecache
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +13,37 @@ from symgrad.errors import ShapeError
 from symgrad.ops.body import check_steps
 
 _serial = itertools.count()
+
+
+def around(node, programs, name):
+    """The function called `name` that runs a node with bodies on its inputs, and the texts of it
+    and of the bodies; `programs` are theirs.  Without them it is the op's NumPy meaning."""
+    if not programs:
+        return partial(node.op.numpy, **dict(zip(node.op.params, node.attrs, strict=True))), []
+    words = ("step",) if node.op.kind == "loop" else ("then", "other")
+    function, text = FORMS[node.op.name](node, *[p.run for p in programs])
+    text, texts = text.replace(f"def {node.op.name}(", f"def {name}("), []
+    for word, p in zip(words, programs, strict=True):
+        text = text.replace(f" {word}(", f" {name}_{word}(")
+        texts.append(p.source.replace("def program(", f"def {name}_{word}("))
+    return function, [*texts, text]
+
+
+def branched(node, then, other):
+    """(the function that runs a `branch` node on ``(condition, *operands)``, its text); `then` and
+    `other` are the programs of its sides."""
+    text = ("def branch(condition, *operands):\n"
+            "    outputs, _ = then(*operands) if condition else other(*operands)\n"
+            "    return outputs\n")
+    return executed("branch", text, {"then": then, "other": other}), text
+
+
+def executed(name, text, scope):
+    """A function from its text."""
+    file = f"<symgrad-{name}-{next(_serial)}>"
+    linecache.cache[file] = len(text), None, text.splitlines(True), file
+    exec(compile(text, file, "exec"), scope)
+    return scope[name]
 
 
 def looped(node, step):
@@ -52,12 +85,9 @@ def looped(node, step):
         lines.append(f"    if not n: {', '.join(maps)}, = empty({given})")
     lines.append(f"    return {''.join(f'{r}, ' for r in _results(body, states, maps))}")
     text = "\n".join(lines) + "\n"
-    file = f"<symgrad-loop-{next(_serial)}>"
-    linecache.cache[file] = len(text), None, text.splitlines(True), file
     scope = {"np": np, "step": step, "check_steps": check_steps, "differ": _differ,
              "begins": _begins, "empty": body.empty}
-    exec(compile(text, file, "exec"), scope)
-    return scope["loop"], text
+    return executed("loop", text, scope), text
 
 
 def _results(body, states, maps):
@@ -79,3 +109,6 @@ def _begins(first, depth):
 def _differ(buffer, value, t):
     raise ShapeError(f"loop: a state begins with the shape {buffer.shape[1:]}, and step {t} makes "
                      f"{value.shape} of it")
+
+
+FORMS = {"loop": looped, "branch": branched}

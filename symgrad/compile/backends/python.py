@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from symgrad.compile.backends.looped import looped
+from symgrad.compile.backends.looped import FORMS
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
@@ -58,10 +58,11 @@ class Program:
             texts.append(text)
             self.functions.append(function)
         self.loops = {}
-        for node, (inner,) in plan.inner.items():
-            program = Program(inner)
-            self.loops[node], text = looped(node, program.run)
-            texts += [program.source, text]
+        for node, inner in plan.inner.items():
+            programs = [Program(p) for p in inner]
+            form = FORMS[node.op.name]
+            self.loops[node], text = form(node, *[p.run for p in programs])
+            texts += [*[p.source for p in programs], text]
         self.source = "\n\n\n".join(texts)
         self.names = names
 

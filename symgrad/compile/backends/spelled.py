@@ -183,16 +183,18 @@ def _inc_subtensor(p, node, out, name):
     return [*copied, f"{out}[{key}] {'=' if node.attrs[1] else '+='} {y}"]
 
 
-def _loop(p, node, out, name):
-    n, *operands = node.inputs
-    args = [p.operand(n, name), *[p.array(i, name) for i in operands]]
-    return [f"{out} = {p.looped(node)}({', '.join(args)})"]
+def _around(p, node, out, name):
+    number, *operands = node.inputs
+    args = [p.operand(number, name), *[p.array(i, name) for i in operands]]
+    return [f"{out} = {p.around(node)}({', '.join(args)})"]
 
 
 SPELLED = {
-    "loop": (lambda node: Want("made"), _loop),
+    "loop": (lambda node: Want("made"), _around),
+    "branch": (lambda node: Want("made"), _around),
     "item": (lambda node: Want("made" if node.type.ndim else "scalar"),
-             lambda p, node, out, name: [f"{out} = {name(node.inputs[0])}[{node.attrs[0]}]"]),
+             lambda p, node, out, name: [f"{out} = {name(node.inputs[0])}[{node.attrs[0]}]"
+                                         f"{'' if node.type.ndim else '[()]'}"]),
     "subtensor": (lambda node: Want("made" if node.type.ndim else "scalar"), _subtensor),
     "inc_subtensor": (lambda node: Want("out", (0,)) if writes_a_cell(node) else Want("made"),
                       _inc_subtensor),

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from symgrad.compile.backends import quick
-from symgrad.compile.backends.looped import looped
+from symgrad.compile.backends.looped import around
 from symgrad.compile.backends.names import users_name
 from symgrad.compile.backends.peephole import additions, sums_of_squares
 from symgrad.compile.backends.spelled import writes_a_cell
@@ -71,7 +71,7 @@ class Text:
         printer.rows, printer.once = self.row_numbers, self.kept.once
         printer.early = self.early_text
         printer.steady = self.static.__contains__
-        printer.looped, self.loops = self.looped, []
+        printer.around, self.loops = self.around, []
         printer.settled = lambda n: n in self.settled and n.op.kind == "elementwise"
 
     # -- names
@@ -223,13 +223,12 @@ class Text:
         for place in self.plan.places.get(n, ()):
             self.place(place, f"{out}.shape[{place.axis}]", self.env["_places"])
 
-    def looped(self, node):
-        """The name of the function that runs a loop."""
-        name = f"loop{len(self.loops)}"
-        program = self.inner(self.plan.inner[node][0])
-        self.env[name], text = looped(node, program.run)
-        text = text.replace("def loop(", f"def {name}(").replace(" step(", f" {name}_step(")
-        self.loops.append(f"{program.source.replace('def program(', f'def {name}_step(')}\n{text}")
+    def around(self, node):
+        """The name of the function that runs a loop or a branch."""
+        name = f"{node.op.name}{len(self.loops)}"
+        programs = [self.inner(plan) for plan in self.plan.inner.get(node, ())]
+        self.env[name], texts = around(node, programs, name)
+        self.loops += texts
         return name
 
     def addition(self, a, n, out):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import assumes, exact, holes, rounding, rule, rule_on, ruleset
-from symgrad.compile.rules import facts, views
+from symgrad.compile.rules import branches, facts, views
 from symgrad.compile.rules.common import (
     discrete,
     full,
@@ -167,4 +167,4 @@ FORWARD = ruleset(
       for op in (stop_gradient, zero_grad, undefined_grad, grad_clip, grad_scale)))
 
 RULES = ruleset("canonicalise", facts.FOLD, CAST_OF_CAST, *SIGNS, *POWERS, *CHOICES,
-                *facts.RULES[1:], *views.RULES)
+                *branches.RULES, *facts.RULES[1:], *views.RULES)

@@ -119,11 +119,11 @@ class Inner(Loops, Moves):
         plan = replace(plan, updates=tuple(pairs),
                        outputs=tuple([r for r in self.roots if r not in updated]))
         self.plan = plan
-        self.outside = {}
+        self.lengths_outside = {}
         for (k, _), leaf in zip(body.reads(), plan.inputs, strict=True):
             have = self.node.inputs[1 + k].type.shape[body.inner(k):]
             for d, o in zip(leaf.type.shape, have, strict=True):
-                self.outside.setdefault(d, o)
+                self.lengths_outside.setdefault(d, o)
         self.lay_out(plan, on, inside=True)
         homes = self.arena.homes
         self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
@@ -134,14 +134,14 @@ class Inner(Loops, Moves):
 
     def measured(self):
         """Whether all lengths are known before the loop."""
-        slots = all(not hasattr(d, "name") or d in self.outside
+        slots = all(not hasattr(d, "name") or d in self.lengths_outside
                     for s in self.arena.slots for d in s.shape)
         whole = infer(self.node.op, self.node.inputs, self.node.attrs)
         return slots and all(None not in t.shape[1:] for t in whole.items)
 
     def rooms(self):
         """Slots of a step first, then the rows of states and values that are not kept."""
-        found = [Room(s.dtype, tuple([self.outside.get(d, d) for d in s.shape]))
+        found = [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
                  for s in self.arena.slots]
         types, body = self.node.type.items, self.body
         for j, s in enumerate(body.states):
