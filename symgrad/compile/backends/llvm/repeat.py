@@ -36,6 +36,7 @@ class Repeated:
         self.check()
         self.inner.enter(self.d, self.operands, self.slots)
         starts = self.start()
+        known = dict(self.inner.lengths.memo)
         with w.loop(self.n, carried=[("ptr", p) for p in starts], early=body.until) as loop:
             t = loop.index
             if body.reverse:
@@ -56,6 +57,7 @@ class Repeated:
                 on = w.let(f"icmp eq i8 {flag}, 0")
                 after = w.let(f"add i64 {loop.index}, 1")
                 loop.stop = w.select(on, "i64", loop.stop, after)
+        self.inner.lengths.memo = known  # what a step computed is not there after the loop
         self.finish(self.rings(loop.out), loop.end)
 
     # -- before the loop
