@@ -76,7 +76,6 @@ def test_several_draws_and_seeds():
     for got, want in zip(f(), first, strict=True):
         np.testing.assert_array_equal(got, want)
     assert not np.array_equal(first[0], second[0])
-    assert f.trust_input is False or True  # a call leaves the function as it was
 
 
 def test_gradients_flow_through_draws():
@@ -107,7 +106,7 @@ def taps(low, high, least=1):
     return st.lists(st.integers(low, high), min_size=least, max_size=3, unique=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(taps(-3, 3), taps(1, 4), taps(1, 3, 0), st.integers(0, 9), st.booleans(), st.booleans(),
        st.integers(0, 2**32 - 1))
 def test_random_recurrences(ahead, back, second, rows, backwards, bounded, seed):
