@@ -65,18 +65,18 @@ class RnnRbm:
         return T.tanh(T.dot(v, self.V) + T.dot(u, self.U) + self.c)
 
     def gibbs(self, v, a, b, n):
-        """v after n sweeps, the probabilities it was drawn by, and the updates of the stream."""
+        """v after n sweeps, the logits it was drawn by, and the updates of the stream."""
 
-        def draw(p):
-            return self.stream.bernoulli(p.shape, p=p, dtype="float32")
+        def draw(z):
+            return self.stream.bernoulli(z.shape, p=T.nnet.sigmoid(z), dtype="float32")
 
         def sweep(v):
-            h = draw(T.nnet.sigmoid(T.dot(v, self.W) + b))
-            p = T.nnet.sigmoid(T.dot(h, self.W.T) + a)
-            return [draw(p), p]
+            h = draw(T.dot(v, self.W) + b)
+            z = T.dot(h, self.W.T) + a
+            return [draw(z), z]
 
-        (vs, ps), updates = sg.scan(sweep, outputs_info=[v, None], n_steps=n)
-        return vs[-1], ps[-1], updates
+        (vs, zs), updates = sg.scan(sweep, outputs_info=[v, None], n_steps=n)
+        return vs[-1], zs[-1], updates
 
     def trainer(self, learning_rate):
         """A function of a piece that trains on it, and gives the mean cross-entropy of its moments
@@ -89,13 +89,13 @@ class RnnRbm:
             return [self.following(v, u), a, b]
 
         (_, a, b), updates = sg.scan(step, sequences=roll, outputs_info=[silence, None, None])
-        v, p, drawn = self.gibbs(roll, a, b, n=15)
+        v, z, drawn = self.gibbs(roll, a, b, n=15)
 
         def free_energy(v):
             return -T.sum(v * a) - T.sum(T.nnet.softplus(T.dot(v, self.W) + b))
 
         cost = (free_energy(roll) - free_energy(v)) / T.cast(roll.shape[0], "float32")
-        told = T.mean(T.sum(T.nnet.binary_crossentropy(p, roll), axis=1))
+        told = T.mean(T.sum(T.nnet.sigmoid_binary_crossentropy(z, roll), axis=1))
         slopes = sg.grad(cost, self.params, consider_constant=[v])
         updates.update(drawn)
         updates.update(sg.updates.adam(slopes, self.params, learning_rate))

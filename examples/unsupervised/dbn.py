@@ -28,8 +28,8 @@ def pretrain(rbm, below, x, images, n_epochs, batch_size=20, learning_rate=0.02)
     """Train by CD-1 on what the layers below make of x; gives the mean cross-entropy of inputs and
     what one sweep makes of them, of each epoch."""
     index = T.lscalar("index")
-    p, updates = rbm.step(below, learning_rate, k=1)
-    told = T.mean(T.sum(T.nnet.binary_crossentropy(p, below), axis=1))
+    z, updates = rbm.step(below, learning_rate, k=1)
+    told = T.mean(T.sum(T.nnet.sigmoid_binary_crossentropy(z, below), axis=1))
     step = sg.function([index], told, updates=updates,
                        givens={x: images[index * batch_size : (index + 1) * batch_size]})
     n_batches = len(images.get_value(borrow=True)) // batch_size

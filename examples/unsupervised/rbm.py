@@ -44,37 +44,37 @@ class RBM:
         """-log of the sum over h of exp(v W h + a v + b h), for each row of v."""
         return -T.dot(v, self.a) - T.sum(T.nnet.softplus(T.dot(v, self.W) + self.b), axis=1)
 
-    def hidden(self, v):
-        """The probabilities of the hidden units and a draw of them."""
-        p = T.nnet.sigmoid(T.dot(v, self.W) + self.b)
-        return p, self.stream.bernoulli(p.shape, p=p, dtype="float32")
+    def draw(self, z):
+        """Units that are 1 with the probability sigmoid(z)."""
+        return self.stream.bernoulli(z.shape, p=T.nnet.sigmoid(z), dtype="float32")
 
-    def visible(self, h):
-        p = T.nnet.sigmoid(T.dot(h, self.W.T) + self.a)
-        return p, self.stream.bernoulli(p.shape, p=p, dtype="float32")
+    def hidden(self, v):
+        return self.draw(T.dot(v, self.W) + self.b)
 
     def sweeps(self, h, n):
-        """`n` sweeps of Gibbs sampling from h: for each of them the pixels' probabilities, the
+        """`n` sweeps of Gibbs sampling from h: for each of them the logits of the pixels, the
         pixels and the hidden units; and the updates of the stream."""
 
         def sweep(h):
-            p, v = self.visible(h)
-            return [p, v, self.hidden(v)[1]]
+            z = T.dot(h, self.W.T) + self.a
+            v = self.draw(z)
+            return [z, v, self.hidden(v)]
 
         return sg.scan(sweep, outputs_info=[None, None, h], n_steps=n)
 
     def step(self, x, learning_rate, k, chains=None):
-        """The end of the chain, p, and the updates of one step of CD-k; of PCD-k, where `chains`
-        is a shared variable with the hidden units of chains that go on."""
-        start = self.hidden(x)[1] if chains is None else chains
-        (p, v, h), updates = self.sweeps(start, k)
-        cost = T.mean(self.free_energy(x)) - T.mean(self.free_energy(v[-1]))
-        slopes = sg.grad(cost, self.params, consider_constant=[v[-1]])
+        """The logits at the end of the chain, and the updates of one step of CD-k; of PCD-k, where
+        `chains` is a shared variable with the hidden units of chains that go on."""
+        start = self.hidden(x) if chains is None else chains
+        (z, v, h), updates = self.sweeps(start, k)
+        end = v[-1]
+        cost = T.mean(self.free_energy(x)) - T.mean(self.free_energy(end))
+        slopes = sg.grad(cost, self.params, consider_constant=[end])
         updates.update([(q, q - np.float32(learning_rate) * s)
                         for q, s in zip(self.params, slopes, strict=True)])
         if chains is not None:
             updates[chains] = h[-1]
-        return p[-1], updates
+        return z[-1], updates
 
     def pseudo_likelihood(self, x, pixel):
         """n log p(pixel | all others), n pixels, by the free energies with and without it."""
@@ -118,10 +118,10 @@ def main():
 
     # Chains that start at test digits; a row of the picture for every 1,000 sweeps of all of them.
     h = sg.shared(np.zeros((n_chains, n_hidden), "float32"), name="h")
-    sg.function([x], [], updates=[(h, rbm.hidden(x)[1])])(test.x[:n_chains])
-    (p, _, last), updates = rbm.sweeps(h, 50 if options.quick else 1000)
+    sg.function([x], [], updates=[(h, rbm.hidden(x))])(test.x[:n_chains])
+    (z, _, last), updates = rbm.sweeps(h, 50 if options.quick else 1000)
     updates[h] = last[-1]
-    sample = sg.function([], p[-1], updates=updates)
+    sample = sg.function([], T.nnet.sigmoid(z[-1]), updates=updates)
     samples = np.concatenate([test.x[:n_chains], *[sample() for _ in range(9)]])
     draw_tiles("rbm-samples.png", {"digits, and what the chains made of them": samples},
                columns=n_chains, kind="images")
