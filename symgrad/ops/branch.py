@@ -24,7 +24,7 @@ def _infer(types, then, other, idle):
     return Tuple(tuple(made))
 
 
-@define("branch", infer=_infer, samples=lambda rng: [])
+@define("branch", infer=_infer)
 def branch(condition, *operands, then=None, other=None, idle=()):
     """The results of the body `then` on the operands if the condition holds, else of `other`.
 
