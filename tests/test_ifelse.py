@@ -1,5 +1,7 @@
 """ifelse computes one side: values and gradients, on every backend."""
 
+import pickle
+
 import numpy as np
 import pytest
 from helpers import BACKENDS
@@ -260,3 +262,42 @@ def test_numbers_that_cost_nothing_need_no_jump(backend):
     assert "branch" not in f.source
     _, (g,) = absorb([sg.ifelse(c, a, b)])
     assert "ifelse" in {n.op.name for n in toposort([g])}
+
+
+# -- modes
+
+
+@pytest.mark.parametrize("options", [
+    {"mode": "debug"}, {"mode": "nan"}, {"mode": "debug nan"}, {"passes": "none"},
+    {"passes": "-fuse"}, {"passes": "-reuse -inplace"}, {"passes": "exact"}])
+def test_modes(backend, options):
+    x, m, c, d = T.dvector("x"), T.dmatrix("m"), T.bscalar("c"), T.bscalar("d")
+    inner = sg.ifelse(d, T.log(x[T.nonzero(x > 0)[0]]).sum(), x.prod())
+    y = sg.ifelse(c, T.tanh(T.dot(m, x)) * inner, T.exp(x) * 2)
+    outs = [y, *sg.grad((y * y).sum(), [x, m])]
+    f, plain = made([x, m, c, d], outs, backend, **options), sg.function([x, m, c, d], outs)
+    for k in range(4):
+        for got, want in zip(f(X, np.eye(3), k & 1, k >> 1), plain(X, np.eye(3), k & 1, k >> 1),
+                             strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_nan_mode_looks_into_the_side_that_is_taken(backend):
+    x, c = T.dvector("x"), T.bscalar("c")
+    f = made([x, c], sg.ifelse(c, T.log(x * 0), T.exp(x)), backend, mode="nan")
+    f(X, 0)
+    with pytest.raises(sg.errors.NonFiniteError, match="log: -inf"):
+        f(X, 1)
+
+
+def test_a_function_with_a_branch_tells_of_itself(backend):
+    x, c = T.dvector("x"), T.bscalar("c")
+    f = made([x, c], sg.ifelse(c, T.exp(x), x.sum() + x * 2), backend)
+    if backend == "llvm":
+        assert "branch" in str(f.report)
+    same = pickle.loads(pickle.dumps(f))
+    np.testing.assert_array_equal(same(X, 1), f(X, 1))
+    assert f.memory([(3,), ()]).total > 0
+    r = sg.ifelse(c, T.exp(x), T.concatenate([x, x]))
+    f = made([x, c], [r, r * 2], backend)
+    assert f.memory([(3,), np.int8(0)]).total > f.memory([(3,), np.int8(1)]).total > 0
