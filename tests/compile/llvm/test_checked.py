@@ -133,7 +133,7 @@ def test_a_buffer_that_is_reused_too_early(monkeypatch):
         return arena
 
     assign = driver.assign
-    monkeypatch.setattr(driver, "assign", wrong)
+    monkeypatch.setattr(steps, "assign", wrong)
     with refused(r"early \(sqrt\) was overwritten in step 2 before step 3 reads it",
                  r"given to late"):
         def expression(x):
