@@ -30,7 +30,8 @@ ROOMS = {
     "compile.loops compile.plan compile.memory compile.cache compile.compare",
     "backends": "compile.backends.*",
     "front": "compile.passes compile.need compile.report compile.program compile.entered "
-    "compile.over compile.callable compile.function grad loops.* tensor random.* updates.* datasets",
+    "compile.over compile.callable compile.function grad loops.* tensor random.* updates.* "
+    "datasets",
     "tools": "tools.*",
     "door": "__init__ __main__",
 }

@@ -17,7 +17,7 @@ from symgrad.shared import Shared
 from symgrad.types import kind_of
 
 
-class until:  # noqa: N801 - it stands among what a step returns, as Theano's
+class until:
     """``until(condition)``, returned last by a step: the step in which it is true is the last one.
 
     >>> x = T.dvector("x")

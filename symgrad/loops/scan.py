@@ -163,7 +163,7 @@ def _reduced(who, fn, sequences, outputs_info, non_sequences, go_backwards, name
 
 
 def scan_checkpoints(fn, sequences=(), outputs_info=None, non_sequences=(),
-                     name="checkpointscan_fn", n_steps=None, save_every_N=10, padding=True):  # noqa: N803
+                     name="checkpointscan_fn", n_steps=None, save_every_N=10, padding=True):
     """A `scan` whose outputs are those of every N-th step, and of the last one; what lies between
     is computed again when a gradient asks for it.
 

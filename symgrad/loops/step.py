@@ -108,15 +108,15 @@ class _Step:
     def find_shared(self, born):
         """Shared variables that the step made and that move, random draws', are states like those
         that it updates."""
-        born = {s for s in born if s.default_update is not None}
+        drawing = dict.fromkeys([s for s in born if s.default_update is not None])
         while True:
             more = [x for x in toposort(self.roots())
-                    if x.op is SHARED and x in born and x not in self.updates]
+                    if x.op is SHARED and x in drawing and x not in self.updates]
             if not more:
                 break
             for s in more:
                 self.updates[s] = as_node(s.default_update)
-        self.born = [s for s in self.updates if s in born]
+        self.born = [s for s in self.updates if s in drawing]
         self.moved = {s: variable(s.type, s.name and f"{s.name}[t]") for s in self.updates}
         for s, value in self.updates.items():
             if value.op is CONST and value.type.dtype != s.type.dtype and \

@@ -194,7 +194,7 @@ class _Shapes:
     be equal."""
 
     def __init__(self, body, types):
-        self.body, self.same = body, {}
+        self.body, self.same, self.made = body, {}, {}
         self.probes = set()  # stand for lengths that are not known
         self.inside = {}  # (node, axis) -> that of a length which is made in the step
         self.entered = []
@@ -202,6 +202,14 @@ class _Shapes:
             fresh = {axis: Dim(f"?{k}.{axis}") for axis, d in enumerate(t.shape) if d is None}
             self.probes.update(fresh.values())
             self.entered.append(t.with_shape([fresh.get(a, d) for a, d in enumerate(t.shape)]))
+
+    def probe(self, node, axis):
+        """What stands for a length that an op makes."""
+        found = self.made.get((node, axis))
+        if found is None:
+            found = self.made[node, axis] = Dim(f"?{len(self.made)}")
+            self.probes.add(found)
+        return self.find(found)
 
     def find(self, d):
         while d in self.same:

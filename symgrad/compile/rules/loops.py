@@ -1,12 +1,106 @@
-"""Rewrites of loops."""
+"""Rewrites of loops: work moves out of them, and what nobody reads is left out.
+
+First loops over the same steps become one (`merge`).  Then, operands before users, each loop is
+made smaller from its operands' side: what is there twice goes, and what can be computed before the
+loop is.  At last, users before operands, from the side of its results: what can be computed after
+the loop is, and what nobody reads goes.
+"""
 
 from __future__ import annotations
 
-from symgrad.compile.pattern import exact
+from symgrad.compile.pattern import exact, rounding
+from symgrad.compile.rules import (
+    loop_ends,
+    loop_hoist,
+    loop_merge,
+    loop_sink,
+    loop_trim,
+    loop_unroll,
+)
+from symgrad.compile.rules.loop_results import Reads, Work, measured
+from symgrad.compile.rules.loop_work import House
+from symgrad.node import toposort
+from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.lengths import length
+from symgrad.ops.scan import item, loop
+from symgrad.ops.scatter import inc_subtensor
 
-KINDS = {"trim": exact}
+FIRST = Slice(None, "@")
+KINDS = {
+    "merge": exact,  # loops over the same steps that have something in common are one
+    "duplicates": exact,  # what is there twice: operands, states, mapped values
+    "steady": exact,  # states that never change, and rows that are all the same, are fixed operands
+    "ends": rounding,  # a row that comes to a state in the first step is part of how it begins
+    "invariant": exact,  # what is the same in all steps is computed before the loop
+    "hoist": rounding,  # products and rows of tables that need no states: for all steps at once
+    "unroll": exact,  # few steps: no loop
+    "sink": rounding,  # sums of products, and products that only results need: after the loop
+    "trim": exact,  # what nobody reads: results, states, operands, all rows but the last
+}
+BEFORE = (loop_merge.duplicates, loop_ends.steady, loop_hoist.invariant,
+          loop_hoist.hoisted, loop_unroll.unrolled)
+AFTER = (loop_ends.folded, loop_sink.summed, loop_trim.postponed, loop_trim.trimmed)
 
 
-def run(outputs, pool, log, off):
+def run(outputs, pool, log, off=()):
     """The graph with its loops rewritten; `off`: names of forms that are not wanted."""
-    return outputs
+    if not any([n.op is loop for n in toposort(outputs)]):
+        return outputs
+    house = House(pool, log, frozenset(off))
+    outputs = loop_merge.merged(house, outputs)
+    outputs = before(house, outputs)
+    return after(house, outputs)
+
+
+def before(house, outputs):
+    """Operands before users: each loop over its new operands."""
+    new = {}
+    for n in toposort(outputs):
+        inputs = tuple([new[i] for i in n.inputs if n.op is not item])
+        if n.op is loop:
+            work = Work(house, n, inputs)
+            for form in BEFORE:
+                form(work)
+            new[n] = work.emit()
+        elif n.op is item:
+            made = new[n.inputs[0]][n.attrs[0]]
+            house.unite(n.type, made.type, made)
+            new[n] = made
+        elif n.op is length:
+            new[n] = measured(house, n, inputs[0])
+        else:
+            new[n] = looked_through(house, n, inputs) or (house.remade(n, inputs) if inputs else n)
+    return [new[o] for o in outputs]
+
+
+def looked_through(house, n, inputs):
+    """What an index into the rows of a loop is, if there is no need of it; else None."""
+    if n.op is subtensor and inputs[0] in house.pieces:
+        return loop_unroll.of_pieces(house, n, inputs[0])
+    if n.op is not subtensor and n.op is not inc_subtensor or n.attrs[0][:1] != (FIRST,):
+        return None
+    told = house.told.get(house.pool.find(inputs[0].type.shape[0]))
+    if told is None or told[1] or house.offset(inputs[-1], told[0]) != 0 or any(
+            [e != FULL for e in n.attrs[0][1:]]):
+        return None
+    if n.op is subtensor:
+        return inputs[0]
+    y = inputs[1]
+    return y if n.attrs[1] and y.type.ndim == n.type.ndim else None
+
+
+def after(house, outputs):
+    """Users before operands: each loop for the sake of what is read of it."""
+    order = toposort(outputs)
+    reads = Reads(house, order, outputs)
+    for n in reversed(order):
+        if not reads.needed(n):
+            continue
+        if n.op is loop:
+            work = Work(house, n, n.inputs)
+            for form in AFTER:
+                form(work, reads)
+            reads.replace(n, work)
+        else:
+            reads.need(n.inputs)
+    return reads.rebuilt(outputs)

@@ -18,13 +18,14 @@ from symgrad.compile.rules.common import (
     on,
     real,
     rooted,
+    var,
     vec,
     zeros,
 )
 from symgrad.compile.rules.parts import counts
 from symgrad.node import CONST, constant
 from symgrad.ops.index import FULL, Slice, gather, subtensor
-from symgrad.ops.lengths import length, lengths
+from symgrad.ops.lengths import length, lengths, product
 from symgrad.ops.linalg import dot, tensordot
 from symgrad.ops.logic import cast, eq, gt, where
 from symgrad.ops.math import (
@@ -45,7 +46,7 @@ from symgrad.ops.nn import log_softmax, softmax
 from symgrad.ops.pick import pick, place
 from symgrad.ops.reduce import argmax, argmin, max_, sum_
 from symgrad.ops.scatter import inc_subtensor
-from symgrad.ops.shape import broadcast_to, transpose, unsqueeze
+from symgrad.ops.shape import broadcast_to, reshape, transpose, unsqueeze
 from symgrad.ops.source import arange, zeros_like
 from symgrad.types import is_complex, is_discrete, is_float
 
@@ -333,6 +334,47 @@ def TENSORDOT(node, pool):
     return dot.of(first, second)
 
 
+def _as_matrix(x, summed, first):
+    """A tensor as a matrix: the axes that are summed over are its rows, or its columns (`first`: it
+    is the first factor)."""
+    others = tuple([k for k in range(x.type.ndim) if k not in summed])
+    order = (*others, *summed) if first else (*summed, *others)
+    flipped = (*order[-len(summed):], *order[:-len(summed)]) if first else (
+        *order[len(summed):], *order[:len(summed)])
+    plain = tuple(range(x.type.ndim))
+    turn = order != plain and flipped == plain  # a transposed matrix is a view, a tensor is not
+    if order != plain and not turn:
+        x = transpose.of(x, axes=order)
+        order = plain
+    sizes = lengths(x)
+    if not others:
+        return x if x.type.ndim == 1 else reshape.of(x, product(sizes))
+    count = len(others) if first != turn else len(summed)
+    made = x if x.type.ndim == 2 else reshape.of(x, product(sizes[:count]), product(sizes[count:]))
+    return transpose.of(made) if turn else made
+
+
+@rule_on("tensordot_as_product", tensordot, kind=rounding, samples=lambda: [
+    tensordot.of(var("float64", None, None, None), mat(), axes=((2,), (0,))),
+    tensordot.of(var("float64", None, None, 3), var("float64", None, None, 4),
+                 axes=((0, 1), (0, 1))),
+    tensordot.of(mat(), var("float64", 2, None, None), axes=((1,), (1,))),
+    tensordot.of(var("float64", None, 3, None), var("float64", 3, None, None),
+                 axes=((1, 2), (0, 2))),
+    tensordot.of(var("float64", None, None, None), vec(), axes=((2,), (0,))),
+    tensordot.of(var("float64", 2, 3), var("float64", 3, 2, None), axes=((0, 1), (1, 0)))])
+def PRODUCT(node, pool):
+    """A tensordot of larger tensors is a dot of matrices with the same elements."""
+    a, b = node.inputs
+    mine, theirs = node.attrs[0]
+    if not mine or max(a.type.ndim, b.type.ndim) < 3:
+        return None
+    made = dot.of(_as_matrix(a, mine, True), _as_matrix(b, theirs, False))
+    sizes = [lengths(a)[k] for k in range(a.type.ndim) if k not in mine]
+    sizes += [lengths(b)[k] for k in range(b.type.ndim) if k not in theirs]
+    return made if len(sizes) == made.type.ndim else reshape.of(made, *sizes)
+
+
 RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, CELL_OF_SHIFTED,
                 SUM_OF_PLACE, SCALED_PLACE, ONE_HOT_SLOPE, ADD_INTO, *ORDER, SOFTMAX_OF_ALL,
-                *STRONG, *POWERS, TENSORDOT, *SIGNS)
+                *STRONG, *POWERS, TENSORDOT, PRODUCT, *SIGNS)

@@ -1,0 +1,202 @@
+"""A step's values for all steps at once: each op along a new first axis.
+
+A value is known as a pair: the node outside, and whether it has a row for each step or is the same
+in all of them.  What has no form for all steps is None.
+"""
+
+from __future__ import annotations
+
+from symgrad.compile.rules.loop_work import rank_up
+from symgrad.derive import expansion
+from symgrad.node import CONST, toposort
+from symgrad.op import weak_numbers
+from symgrad.ops.index import FULL, layout
+from symgrad.ops.join import join
+from symgrad.ops.lengths import length, product
+from symgrad.ops.linalg import batched_dot, dot, tensordot
+from symgrad.ops.math import mul
+from symgrad.ops.reduce import sum_
+from symgrad.ops.shape import broadcast_to, reshape, transpose, unsqueeze
+from symgrad.ops.source import arange
+from symgrad.types import Tuple
+
+
+class Batch:
+    """What nodes of a step are, for all n steps; `given`: {leaf or node: (node outside, whether it
+    has rows)}."""
+
+    def __init__(self, house, n, given):
+        self.house, self.n, self.found = house, n, dict(given)
+
+    def __call__(self, node):
+        """(node outside, whether it has rows), or None."""
+        for x in toposort([node], stop=frozenset(self.found)):
+            self.found[x] = self.made(x)
+        return self.found[node]
+
+    def made(self, x):
+        if x.op is CONST:
+            return x, False
+        inputs = [self.found[i] for i in x.inputs]
+        if not inputs or any([i is None for i in inputs]):
+            return None
+        pool, nodes = self.house.pool, tuple([i[0] for i in inputs])
+        if not any([varies for _, varies in inputs]):
+            return pool.make(x.op, nodes, x.attrs, x.origin), False
+        if x.op is length:
+            return pool.make(length, nodes, (x.attrs[0] + 1,), x.origin), False
+        if type(x.type) is Tuple or type(x.inputs[0].type) is Tuple:
+            return None
+        form = getattr(self, f"_{x.op.name}", None) or getattr(self, f"_{x.op.kind}", None)
+        with weak_numbers():
+            found = form(x, inputs) if form is not None else None
+        if found is None:
+            return None
+        found = self.house.intern(found, x.origin)
+        fits = found.type.dtype == x.type.dtype and found.type.ndim == x.type.ndim + 1
+        return (found, True) if fits else None
+
+    def all_rows(self, pair, rank):
+        """Rows of a value, whether it has them or not, with axes for a rank."""
+        x, varies = pair
+        if not varies:
+            x = broadcast_to.of(x, self.n, *self.house.sizes(x))
+        return rank_up(self.house, self.house.intern(x), rank)
+
+    # -- by family
+
+    def _elementwise(self, x, inputs):
+        rank = x.type.ndim
+        nodes = [rank_up(self.house, i, rank) if varies else i for i, varies in inputs]
+        return self.house.pool.make(x.op, tuple(nodes), x.attrs, x.origin)
+
+    def _reduction(self, x, inputs):
+        axes = tuple([a + 1 for a in x.attrs[0]])
+        return self.house.pool.make(x.op, (inputs[0][0],), (axes, *x.attrs[1:]), x.origin)
+
+    def _composite(self, x, inputs):
+        if x.op.params == ("axis",) and type(x.attrs[0]) is tuple and len(inputs) == 1:
+            return self._reduction(x, inputs)
+        whole = self.house.intern(expansion(x), x.origin)
+        found = self(whole)
+        return None if found is None else found[0] if found[1] else self.all_rows(found,
+                                                                                  x.type.ndim)
+
+    # -- views
+
+    def _moved(self, x, inputs):
+        return x.op.of(inputs[0][0], axes=tuple([a + 1 for a in x.attrs[0]]))
+
+    _unsqueeze = _squeeze = _unbroadcast = _moved
+
+    def _transpose(self, x, inputs):
+        return transpose.of(inputs[0][0], axes=(0, *[a + 1 for a in x.attrs[0]]))
+
+    def _subtensor(self, x, inputs):
+        (base, varies), *scalars = inputs
+        if not varies or any([v for _, v in scalars]):
+            return None
+        return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *x.attrs[0]))
+
+    def _sized(self, x, inputs):
+        (base, varies), *sizes = inputs
+        if not varies or any([v for _, v in sizes]):
+            return None
+        if x.op is not reshape:
+            base = rank_up(self.house, base, x.type.ndim)
+        op = broadcast_to if x.op.name == "alloc" else x.op
+        return op.of(base, self.n, *[i for i, _ in sizes])
+
+    _reshape = _broadcast_to = _specify_shape = _alloc = _sized
+
+    def _join(self, x, inputs):
+        rank = x.type.ndim
+        return join.of(*[self.all_rows(i, rank) for i in inputs], axis=x.attrs[0] + 1)
+
+    def _make_vector(self, x, inputs):
+        return join.of(*[unsqueeze.of(self.all_rows(i, 0), axes=(1,)) for i in inputs], axis=1)
+
+    # -- products
+
+    def _dot(self, x, inputs):
+        (a, a_varies), (b, b_varies) = inputs
+        ranks = x.inputs[0].type.ndim, x.inputs[1].type.ndim
+        if a_varies and b_varies:
+            if ranks == (1, 1):
+                return sum_.of(mul.of(a, b), axis=(1,))
+            a = a if ranks[0] == 2 else unsqueeze.of(a, axes=(1,))
+            b = b if ranks[1] == 2 else unsqueeze.of(b, axes=(2,))
+            return reshape.of(batched_dot.of(a, b), self.n, *self.outer(x, inputs))
+        if a_varies:
+            return dot.of(a, b) if ranks[0] == 1 else reshape.of(
+                dot.of(flat(a), b), self.n, *self.outer(x, inputs))
+        if ranks[1] == 1:
+            return dot.of(b, transpose.of(a)) if ranks[0] == 2 else dot.of(b, a)
+        return None  # a product for each step as well, from the left
+
+    def outer(self, x, inputs):
+        """The lengths of a product."""
+        (a, a_varies), (b, b_varies) = inputs
+        sizes = []
+        if x.inputs[0].type.ndim == 2:
+            sizes.append(self.house.sizes(a)[int(a_varies)])
+        if x.inputs[1].type.ndim == 2:
+            sizes.append(self.house.sizes(b)[-1])
+        return sizes
+
+    def _tensordot(self, x, inputs):
+        (a, a_varies), (b, b_varies) = inputs
+        mine, theirs = x.attrs[0]
+        if a_varies and not b_varies:
+            return tensordot.of(a, b, axes=(tuple([k + 1 for k in mine]), theirs))
+        return None
+
+    def _batched_dot(self, x, inputs):
+        (a, a_varies), (b, b_varies) = inputs
+        if not (a_varies and b_varies):
+            return None
+        found = batched_dot.of(*[reshape.of(z, product(self.house.sizes(z)[:2]),
+                                            *self.house.sizes(z)[2:]) for z in (a, b)])
+        same = a.type.shape[1] is b.type.shape[1] or a.type.shape[1] == b.type.shape[1]
+        sizes = self.house.sizes(a)
+        return reshape.of(found, self.n, *sizes[1:3], self.house.sizes(b)[3]) if same else None
+
+    # -- places
+
+    def _gather(self, x, inputs):
+        (base, varies), *indices = inputs
+        idx = x.attrs[0]
+        width = max([i.type.ndim for i in x.inputs[1:]])
+        moving = any([v for _, v in indices])
+        if varies and not moving:
+            together = "#" in idx and "".join(["#" if e == "#" else "-" for e in idx]).strip(
+                "-").count("-") == 0
+            return x.op.of(base, *[i for i, _ in indices], idx=(FULL, *idx)) if together else None
+        if layout(idx, width)[0] != ("#", 0) or any(
+                [v and not i.type.ndim for (_, v), i in zip(indices, x.inputs[1:], strict=True)]):
+            return None
+        arrays = [rank_up(self.house, i, width) if v else i for i, v in indices]
+        if not varies:
+            return x.op.of(base, *arrays, idx=idx)
+        steps = self.house.intern(arange(self.n))
+        steps = unsqueeze.of(steps, axes=tuple(range(1, 1 + width)))
+        return x.op.of(base, steps, *arrays, idx=("#", *idx))
+
+    def _inc_subtensor(self, x, inputs):
+        base, (y, y_varies), *indices = inputs
+        idx, set = x.attrs
+        if any([v for _, v in indices]) or "#" in idx and idx.index("#") + idx.count("#") != len(
+                "".join(["#" if e == "#" else "-" for e in idx]).rstrip("-")):
+            return None
+        if y_varies and not x.inputs[1].type.ndim:
+            return None
+        if x.inputs[1].type.ndim:
+            y = self.all_rows((y, y_varies), x.inputs[1].type.ndim)
+        return x.op.of(self.all_rows(base, x.type.ndim), y, *[i for i, _ in indices],
+                       idx=(FULL, *idx), set=set)
+
+
+def flat(x):
+    """The rows of all steps one below the other: (n, k, …) as (n k, …)."""
+    return reshape.of(x, product([length.of(x, axis=0), length.of(x, axis=1)]),
+                      *[length.of(x, axis=k) for k in range(2, x.type.ndim)])

@@ -1,0 +1,255 @@
+"""Sums over all steps that are computed after the loop: of products, one product over the rows of
+all steps.  So the gradient of a weight matrix is one large product and not a small one a step."""
+
+from __future__ import annotations
+
+from symgrad.compile.rules.common import zeros
+from symgrad.compile.rules.loop_batch import Batch, flat
+from symgrad.op import weak_numbers
+from symgrad.ops.index import FULL, layout
+from symgrad.ops.lengths import length, product
+from symgrad.ops.linalg import dot, tensordot
+from symgrad.ops.logic import cast
+from symgrad.ops.math import add, mul, neg, sub, true_div
+from symgrad.ops.reduce import sum_
+from symgrad.ops.scatter import inc_subtensor
+from symgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
+
+
+def summed(work, reads):
+    """States that only add something up, of which only the last row is read: what they add is
+    summed after the loop, where that is one product, or a sum of rows that are there."""
+    d, house = work.d, work.house
+    if "sink" in house.off or d.until is not None or not d.save:
+        return
+    waiting = [s for s in d.states if s.taps == (1,) and s.keep]
+    for _ in range(2):  # products first: what they stack may be summed as well
+        for s in list(waiting):
+            terms = added(work, s)
+            found = reads.of(work, work.results.index(s)) if terms else None
+            if not found:
+                waiting.remove(s)
+                continue
+            totals, left = [], []
+            with weak_numbers():
+                sums = Sums(work)
+                for x, sign in terms:
+                    total = sums(x)
+                    if total is None:
+                        left.append((x, sign))
+                    else:
+                        totals.append(total if sign > 0 else neg(total))
+            if not totals:
+                continue
+            waiting.remove(s)
+            if left:
+                s.next = house.build(chained, s.reads[0], left)
+                start = house.leaf(s.init.type)
+                work.stacks[s] = start, (s, None)
+                s.keep = False
+                work.told.pop(s, None)
+            else:
+                start = s.init
+                d.states.remove(s)
+            start = None if zeros(start) else start[0]
+            total = house.build(chained, start, [(t, 1) for t in totals])
+            work.finals[s] = found, house.build(lambda t=total: unsqueeze.of(t, axes=(0,)))
+            work.note("sink", total)
+
+
+def chained(x, terms):
+    for t, sign in terms:
+        x = t if x is None else add.of(x, t) if sign > 0 else sub.of(x, t)
+    return x
+
+
+def added(work, s):
+    """[(term, sign)] of what a step adds to a state that nothing else reads, or None."""
+    users, own = {}, s.reads[0]
+    for n in work.order():
+        for i in n.inputs:
+            users[i] = users.get(i, 0) + 1
+    for o in work.house.outputs(work.d):
+        users[o] = users.get(o, 0) + 1
+    x, terms = s.next, []
+    while x is not own:
+        if x.op not in (add, sub) or users[x] > 1 or x.type.shape != s.next.type.shape:
+            return None
+        a, b = x.inputs
+        below = [a, b] if x.op is add else [a]
+        path = next((i for i in below if i is own or holds(i, own)), None)
+        if path is None:
+            return None
+        other = b if path is a else a
+        terms.append((other, 1 if x.op is add else -1))
+        x = path
+    return terms if terms and users[own] == 1 else None
+
+
+def holds(x, own):
+    """Whether a chain of sums has a variable among its first few terms."""
+    waiting = [x]
+    for _ in range(16):
+        if not waiting:
+            return False
+        x = waiting.pop()
+        if x is own:
+            return True
+        if x.op is add or x.op is sub:
+            waiting += x.inputs
+    return False
+
+
+class Sums:
+    """The sums of a step's values over all steps, as nodes for use after the loop; None where that
+    is no better than adding them up."""
+
+    def __init__(self, work):
+        self.work, self.house, self.n = work, work.house, work.d.n
+        self.level = work.levels()
+        self.fixed = Batch(work.house, work.d.n, {v: (x, False) for v, x in work.d.fixed.items()})
+
+    def __call__(self, x):
+        if not self.level[x]:
+            return None
+        form = getattr(self, f"_{x.op.name}", None)
+        found = form(x, *x.inputs) if form is not None else None
+        if found is None and x.inputs and self.work.stacked(x):
+            found = sum_.of(self.rows(x), axis=(0,))
+        return found if found is not None and found.type.dtype == x.type.dtype else None
+
+    def varies(self, x):
+        return self.level[x] > 0
+
+    def rows(self, x):
+        return self.work.stack(x)
+
+    def same(self, x):
+        """The node outside of what is the same in all steps."""
+        found = self.fixed(x)
+        return None if found is None else found[0]
+
+    # -- what goes through a sum
+
+    def _through(self, x, *inputs):
+        if any([self.varies(i) for i in inputs[1:]]):
+            return None
+        total, others = self(inputs[0]), [self.same(i) for i in inputs[1:]]
+        if total is None or None in others:
+            return None
+        return x.op.of(total, *others, *x.attrs)
+
+    _neg = _transpose = _unsqueeze = _squeeze = _reshape = _through
+
+    def _true_div(self, x, a, b):
+        return self._through(x, a, b) if a.type.shape == x.type.shape else None
+
+    def _sum(self, x, inner):
+        axes = x.attrs[0]
+        if self.work.stacked(inner):
+            return sum_.of(self.rows(inner), axis=(0, *[a + 1 for a in axes]))
+        total = self(inner)
+        return None if total is None else sum_.of(total, axis=axes)
+
+    # -- products
+
+    def _dot(self, x, a, b):
+        ranks = a.type.ndim, b.type.ndim
+        if not self.varies(a) or not self.varies(b):
+            fixed, moving = (a, b) if self.varies(b) else (b, a)
+            total, same = self(moving), self.same(fixed)
+            if total is None or same is None:
+                return None
+            return dot.of(same, total) if fixed is a else dot.of(total, same)
+        if ranks == (1, 1):
+            return None
+        return dot.of(self.left(a), self.right(b))
+
+    def left(self, a):
+        """(p, k) of each step as (p, n k)."""
+        if a.type.ndim == 1:
+            return self.line(self.rows(a))
+        if a.op is transpose:
+            return transpose.of(flat(self.rows(a.inputs[0])))
+        rows = transpose.of(self.rows(a), axes=(1, 0, 2))
+        return reshape.of(rows, length.of(rows, axis=0), product(
+            [length.of(rows, axis=k) for k in (1, 2)]))
+
+    def right(self, b):
+        """(k, q) of each step as (n k, q)."""
+        if b.type.ndim == 1:
+            return self.line(self.rows(b))
+        if b.op is transpose:
+            return flat(transpose.of(self.rows(b.inputs[0]), axes=(0, 2, 1)))
+        return flat(self.rows(b))
+
+    @staticmethod
+    def line(x):
+        return reshape.of(x, product([length.of(x, axis=k) for k in (0, 1)]))
+
+    def _mul(self, x, a, b):
+        for same, other in ((a, b), (b, a)):
+            if not self.varies(same) and other.type.shape == x.type.shape:
+                total, same = self(other), self.same(same)
+                return None if total is None or same is None else mul.of(total, same)
+        if x.type.ndim != 2:
+            return None
+        thin = [[d == 1 for d in i.type.shape] for i in (a, b)]
+        if thin == [[False, True], [True, False]]:
+            a, b = b, a
+        elif thin != [[True, False], [False, True]]:
+            return None
+        # a row of step t times a column of step t
+        if not (self.varies(a) and self.varies(b)):
+            return None
+        row, column = [self.rows(unthin(i)) for i in (a, b)]
+        row, column = [squeeze.of(r, axes=(k,)) if r.type.ndim == 3 else r
+                       for r, k in ((row, 1), (column, 2))]
+        return dot.of(transpose.of(column), row)
+
+    def _tensordot(self, x, a, b):
+        if not (self.varies(a) and self.varies(b)):
+            return None
+        mine, theirs = [(0, *[k + 1 for k in axes]) for axes in x.attrs[0]]
+        return tensordot.of(self.rows(a), self.rows(b), axes=(mine, theirs))
+
+    # -- places
+
+    def _inc_subtensor(self, x, base, y, *indices):
+        idx, set = x.attrs
+        if set or not zeros(base) or (base_out := self.same(base)) is None:
+            return None
+        if not any([self.varies(i) for i in indices]):
+            total, others = self(y), [self.same(i) for i in indices]
+            if total is None or None in others:
+                return None
+            return inc_subtensor.of(base_out, total, *others, idx=idx)
+        if not self.varies(y) or not y.type.ndim and x.type.ndim > 1:
+            return None
+        if idx[0] == "@" and "#" not in idx and all([e == FULL for e in idx[1:]]):
+            return inc_subtensor.of(base_out, self.rows(y), self.rows(indices[0]),
+                                    idx=("#", *idx[1:]))
+        if "@" in str(idx) or "#" not in idx:
+            return None
+        width = max([i.type.ndim for i in indices])
+        if layout(idx, width)[0] != ("#", 0) or not y.type.ndim:
+            return None
+        arrays = []
+        for i in indices:
+            if self.varies(i):
+                if i.type.ndim != width:
+                    return None
+                arrays.append(self.rows(i))
+            else:
+                arrays.append(self.same(i))
+        if None in arrays:
+            return None
+        return inc_subtensor.of(base_out, self.rows(y), *arrays, idx=idx)
+
+
+def unthin(x):
+    """A value before it was given an axis of length one."""
+    return x.inputs[0] if x.op is unsqueeze and len(x.attrs[0]) == 1 else x
+
+
+__all__ = ["cast", "summed", "true_div"]

@@ -1,0 +1,92 @@
+"""Few steps, known how many: no loop."""
+
+from __future__ import annotations
+
+from symgrad.compile.rules.common import measure
+from symgrad.node import CONST
+from symgrad.ops.draft import Rows
+from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.join import join
+from symgrad.ops.shape import broadcast_to, unsqueeze
+
+MOST_STEPS = 4
+MOST_NODES = 200  # of all steps together
+
+
+def unrolled(work):
+    """The steps of a short loop one after the other."""
+    d, house = work.d, work.house
+    if "unroll" in house.off or d.n.op is not CONST or not (d.states or d.maps):
+        return
+    n = int(d.n.data)
+    if not 0 <= n <= MOST_STEPS or d.until is not None and n > 1:
+        return
+    if n > 1 and n * len(work.order()) > MOST_NODES:
+        return
+    nothing = {}
+    for m in d.maps if not n else ():
+        sizes = measure(m.value.type.shape, *[x for x in d.operands() if x.type.ndim])
+        if sizes is None:
+            return
+        zero = house.build(lambda m=m: broadcast_to.of(house.zero(m.value.type.dtype), 0))
+        nothing[m] = house.build(lambda zero=zero, sizes=sizes: broadcast_to.of(
+            zero if not sizes else unsqueeze.of(zero, axes=tuple(range(1, 1 + len(sizes)))),
+            house.number(0), *sizes))
+    order = -1 if d.reverse else 1  # a state's rows are listed as they are made
+    rows = {s: [row(house, s.init, k) for k in range(s.depth)][::order] for s in d.states}
+    rows.update((m, []) for m in d.maps)
+    for t in range(n - 1, -1, -1) if d.reverse else range(n):
+        now = {v: row(house, x, t) for v, x in d.seqs.items()} | d.fixed
+        for s in d.states:
+            now.update((v, rows[s][-k]) for v, k in zip(s.reads, s.taps, strict=True))
+        made = house.mapped(house.outputs(d), now)
+        for r, x in zip([*d.states, *d.maps], made, strict=False):
+            rows[r].append(x) if not d.reverse or type(r) is Rows else rows[r].insert(0, x)
+    for k, r in enumerate(work.results):
+        if r is None:
+            work.results[k] = house.number(n)
+        elif type(r) is Rows or type(r) is tuple:
+            state = r[1] if type(r) is tuple else r
+            work.results[k] = whole(house, rows[state][::order], r, state, d.reverse)
+        elif r in rows:
+            work.results[k] = nothing[r] if not n else whole(
+                house, rows[r] if r.keep else rows[r][:1] if d.reverse else rows[r][-1:])
+    d.states, d.maps, d.until = [], [], None
+    work.note("unroll")
+
+
+def whole(house, rows, r=None, s=None, reverse=False):
+    """Rows as one node; of a state, its buffer, the rows that steps wrote, or the last ones."""
+    if type(r) is tuple:
+        rows = rows[:-s.depth] if reverse else rows[s.depth:]
+    elif r is not None and not r.keep:
+        rows = rows[:s.depth] if reverse else rows[-s.depth:]
+    made = house.build(lambda: stacked(rows))
+    house.pieces[made] = rows
+    return made
+
+
+def stacked(rows):
+    rows = [unsqueeze.of(x, axes=(0,)) for x in rows]
+    return rows[0] if len(rows) == 1 else join.of(*rows, axis=0)
+
+
+def row(house, x, k):
+    """Row k of an operand."""
+    if x in house.pieces:
+        return house.pieces[x][k]
+    return house.build(lambda: subtensor.of(x, idx=(k, *[FULL] * (x.type.ndim - 1))))
+
+
+def of_pieces(house, n, x):
+    """An index into rows that are known one by one: `n` with x in place of its operand."""
+    rows, (entry, *rest) = house.pieces[x], n.attrs[0]
+    if entry == "@" or isinstance(entry, Slice) and "@" in entry or not rows:
+        return None
+    scalars = n.inputs[1:]
+    if isinstance(entry, Slice):
+        kept = rows[slice(*entry)]
+        if not kept or any([e != FULL for e in rest]):
+            return None
+        return whole(house, kept)
+    return house.build(lambda: subtensor.of(rows[entry], *scalars, idx=tuple(rest)))
