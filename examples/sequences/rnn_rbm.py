@@ -131,14 +131,15 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a smaller network, a few pieces")
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
-    n_epochs, n_pieces, units = (4, 20, 40) if options.quick else (options.epochs, 100, 100)
+    n_epochs, n_pieces, units = (15, 20, 40) if options.quick else (options.epochs, 100, 100)
+    learning_rate = 0.01 if options.quick else 0.002
     n_keys, length = 36, 64
     rng, stream = np.random.default_rng(3), sg.random.RandomStream(seed=5)
     pieces = [piece(rng, n_keys, length) for _ in range(n_pieces)]
     print(f"A recurrent network of {units} units and a Boltzmann machine of {units} hidden ones, "
           f"{n_pieces} pieces of {length} moments:")
     model = RnnRbm(n_keys, units, units, rng, stream)
-    train, compose = model.trainer(learning_rate=0.002), model.composer(2 * length)
+    train, compose = model.trainer(learning_rate), model.composer(2 * length)
     seconds = time.perf_counter()
     for epoch in range(1, n_epochs + 1):
         told = np.mean([train(pieces[i]) for i in rng.permutation(n_pieces)])

@@ -17,6 +17,7 @@ from symgrad.loops.runs import join, maximum, plain
 from symgrad.node import CONST, TABLE, Node, constant, toposort
 from symgrad.op import cast_node, weak_numbers
 from symgrad.ops.draft import Draft, Mapped, Rows
+from symgrad.ops.join import continued
 from symgrad.ops.lengths import known, lengths
 from symgrad.ops.scan_grad import cheap
 from symgrad.ops.shape import reshape, unsqueeze
@@ -39,7 +40,8 @@ def exactly(x):
 
 
 class Chunked:
-    """As `Done`, of a loop in chunks: `outer` is the loop over them, `rest` what is left."""
+    """As `Done`, of a loop in chunks: `outer` is the loop over them, `rest` what is left: one
+    step or more, if there are any, but for loops that may stop."""
 
     def __init__(self, draft, every, ends=False):
         self.draft, self.every, self.ends_only = draft, every, ends
@@ -84,7 +86,8 @@ class Chunked:
             outer.states.append(Rows([b], (1,), unsqueeze.of(s.init, axes=(0,)), done.ends(j)))
         kept = [done.last(j) if self.ends_only else done.buffers[j][s.depth:]
                 for j, s in enumerate(draft.states)]
-        kept += [m[-1] if self.ends_only else m for m in done.maps[:len(draft.maps)]]
+        kept += [done.mapped(k)[-1] if self.ends_only else done.maps[k]
+                 for k in range(len(draft.maps))]
         outer.maps = [Mapped(x) for x in kept]
         if draft.until is not None:
             outer.until = TABLE["any"](done.maps[-1])
@@ -93,12 +96,16 @@ class Chunked:
 
     def joined(self, k, after):
         """Rows of all chunks, then those of what is left."""
-        x = self.outer.maps[k]
-        if not self.ends_only:
+        if self.ends_only:
+            x, after = self.outer.mapped(k), after[-1:]
+        else:
+            x = self.outer.maps[k]
             x = reshape.of(x, self.steps, *lengths(x)[2:])
-        if self.draft.until is not None:
+        if self.draft.until is None:
+            return continued.of(x, after)
+        if not self.ends_only:
             x = x[:TABLE["sum"](self.counts)]
-        return join(x, after[-1:] if self.ends_only else after)
+        return join(x, after)  # where it stopped in a chunk, nothing is left
 
     def rows(self, j):
         return self.joined(j, self.rest.rows(j))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from symgrad.node import TABLE, constant
 from symgrad.op import weak_numbers
+from symgrad.ops.join import continued
 from symgrad.ops.lengths import known
 from symgrad.types import is_float
 
@@ -83,14 +84,31 @@ def cut_off(draft, steps, run=plain):
         after = draft.n - before
     first = plain(replace(draft, n=before))
     states = []
-    for j, s in enumerate(draft.states):
-        rows = join(s.init, still(first.rows(j)))  # the last steps may read first rows themselves
-        states.append((rows, replace(s, init=rows[-s.depth:])))
-    rest = run(replace(draft, n=after, states=[s for _, s in states],
+    for j, s in enumerate(draft.states):  # the last steps may read rows of the very beginning
+        found = still(first.rows(j)[-s.depth:])
+        if not (isinstance(known(before), int) and known(before) >= s.depth):
+            found = join(s.init[before:], found)
+        states.append(replace(s, init=found))
+    rest = run(replace(draft, n=after, states=states,
                        seqs={v: x[before:] for v, x in draft.seqs.items()}))
-    buffers = [join(rows, rest.rows(j)) for j, (rows, _) in enumerate(states)]
-    maps = [join(still(first.mapped(k)), rest.mapped(k)) for k in range(len(draft.maps))]
-    return Done(buffers, first.depths, maps)
+    return CutOff(first, rest)
+
+
+@dataclass
+class CutOff:
+    """As `Done`, of a loop in two parts; `rest` has one step or more, if there are any."""
+
+    first: Done
+    rest: object
+
+    def rows(self, j):
+        return continued.of(still(self.first.rows(j)), self.rest.rows(j))
+
+    def mapped(self, k):
+        return continued.of(still(self.first.mapped(k)), self.rest.mapped(k))
+
+    def last(self, j):
+        return self.rest.last(j)
 
 
 def still(x):

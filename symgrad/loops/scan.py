@@ -7,7 +7,7 @@ import numpy as np
 from symgrad.errors import ArgumentError
 from symgrad.loops.checkpoints import chunk_size, chunked, steps
 from symgrad.loops.forms import Updates, count_steps, read_outputs, read_sequences, told
-from symgrad.loops.runs import cut_off, plain
+from symgrad.loops.runs import cut_off, maximum, plain
 from symgrad.loops.step import trace
 from symgrad.node import Node, constant
 from symgrad.op import cast_node
@@ -105,7 +105,7 @@ def _truncation(who, last):
     if last is None or isinstance(last, int | np.integer) and last == -1:
         return None
     if isinstance(last, Node) and not last.type.ndim and kind_of(last.type.dtype) in "iu":
-        return cast_node(last, "int64")
+        return maximum(cast_node(last, "int64"), 1)
     if isinstance(last, bool) or not isinstance(last, int | np.integer) or last < 1:
         raise ArgumentError(told(who, f"truncate_gradient must be a number of steps from 1 up, or "
                                  f"-1 for all of them, not {last!r:.40}"))

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 
 from symgrad.errors import ArgumentError, ShapeError
-from symgrad.families import define
+from symgrad.families import composite, define
 from symgrad.node import CONST, TABLE, Node, as_node, constant
 from symgrad.op import as_nodes
 from symgrad.ops.axes import atleast_1d, atleast_2d, flatten
@@ -94,6 +94,24 @@ def _(axis, *tensors):
 def _(g, out, *rest):
     *tensors, axis = rest
     return pieces(g, [lengths(t)[axis] for t in tensors], axis)
+
+
+def _continued_samples(rng):
+    x = rng.normal(size=(5, 3))
+    return [((x[:2], x[2:]), {}), ((x[:0], x), {}), ((x[:0], x[:0]), {})]
+
+
+@composite(dtype=None, samples=_continued_samples)
+def continued(first, rest):
+    """The rows of `first`, then those of `rest`, which has none only if `first` has none.
+
+    So the last row is one of `rest`, and of a loop in parts only the last part needs to keep its
+    rows where nothing else is read.
+
+    >>> continued(T.matrix("a"), T.matrix("b"))[-1]
+    subtensor:f64[?]
+    """
+    return join.of(first, rest, axis=0)
 
 
 def pieces(x, sizes, axis):

@@ -36,6 +36,7 @@ class _Backwards:
         count = len(d.states)
         self.maps = {k: g for k, g in enumerate(gs[count:]) if g is not None}
         self.live = self.moved()
+        self._measures = None
         self.new = Draft(n, reverse=not d.reverse, save=d.save)
         self.given = {j: gs[j] for j in self.live if gs[j] is not None}
         self.pending = {j: [self.row_of(j)(f"pending{k}") for k in range(d.states[j].depth)]
@@ -190,24 +191,34 @@ class _Backwards:
                     new.seqs[v] = self.read(j, tap)
         new.fixed.update({v: w for v, w in d.fixed.items() if v in used})
 
+    @property
+    def measures(self):
+        """Lengths of the old step's values, see `Body.measures`."""
+        if self._measures is None:
+            types = tuple([x.type for x in self.d.operands()[1:]])
+            self._measures = self.d.body.measures(types)
+        return self._measures
+
     def measured(self, outputs):
         """The outputs with lengths read off what is there in any case."""
-        asked = [x for x in toposort(outputs) if x.op is length and x.inputs[0].inputs]
-        if not asked:
-            return outputs
-        body = self.d.body
-        known = body.measures(tuple([x.type for x in self.d.operands()[1:]]))
         change = {}
-        for x in asked:
-            n = known.get((x.inputs[0], x.attrs[0]))
-            if n is not None:
-                change[x] = constant(n, dtype="int64") if isinstance(n, int) else length.of(
-                    n[0], axis=n[1])
-        return rebuild(outputs, change, remake)
+        for x in toposort(outputs):
+            if x.op is length and x.inputs[0].inputs:
+                n = self.measures.get((x.inputs[0], x.attrs[0]))
+                if n is not None:
+                    change[x] = constant(n, dtype="int64") if isinstance(n, int) else length.of(
+                        n[0], axis=n[1])
+        return rebuild(outputs, change, remake) if change else outputs
+
+    def steady(self, x):
+        """Whether a value evidently has the same shape in each step, so that its rows can be
+        stacked."""
+        return all((x, axis) in self.measures for axis in range(x.type.ndim))
 
     def stored(self, outputs, have):
         """The values of the old step that are kept for the new one: those it needs, but for what is
-        cheap to make of others that are there.  What `have` has is there."""
+        cheap to make of others that are there.  What `have` has is there.  What has another shape
+        in each step is computed again."""
         mixed = {*self.new.seqs, *[v for s in self.new.states for v in s.reads]}
         order = toposort(outputs)
         for x in order:
@@ -226,7 +237,7 @@ class _Backwards:
                 there.add(x)
             elif cheap(x) and all(i in there for i in x.inputs):
                 there.add(x)
-            elif x in needed:
+            elif x in needed and self.steady(x):
                 kept[x] = None
                 there.add(x)
         return list(kept)

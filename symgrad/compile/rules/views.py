@@ -15,6 +15,7 @@ from symgrad.compile.rules.common import given, mat, measure, num, sizes, unifor
 from symgrad.ops import OPS
 from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, gather, subtensor
+from symgrad.ops.join import continued
 from symgrad.ops.lengths import length, make_vector
 from symgrad.ops.math import exp, neg, sub
 from symgrad.ops.nn import log_softmax, softmax
@@ -265,5 +266,42 @@ def NEG_THROUGH_VIEW(node, pool):
     return pool.make(neg, (moved,), (), node.origin)
 
 
+def _behind(entry, first, rest):
+    """The entry of an index into `rest` that means the same of rows of which `first` come before;
+    None if it is not known to."""
+    if entry == "@" or entry == "#":
+        return None
+    if isinstance(entry, int):
+        if entry < 0:
+            return entry if entry >= -(rest if isinstance(rest, int) else 1) else None
+        return entry - first if isinstance(first, int) and entry >= first else None
+    start, stop = entry.start, entry.stop
+    if "@" in entry or start is None or (entry.step or 1) < 0:
+        return None
+    if start < 0:
+        fits = start >= -(rest if isinstance(rest, int) else 1)
+        return entry if fits and (stop is None or stop < 0) else None
+    if not isinstance(first, int) or start < first or stop is not None and stop < first:
+        return None
+    return Slice(start - first, stop if stop is None else stop - first, entry.step)
+
+
+@rule_on("part_of_continued", subtensor, kind=exact, samples=lambda: [
+    continued.of(vec(), vec())[-1], continued.of(vec(), var("float64", 4))[-3:],
+    continued.of(var("float64", 2), vec())[2:],
+    continued.of(var("float64", None, 3), var("float64", None, 3))[-1:, 0]])
+def PART_OF_CONTINUED(node, pool):
+    """The last rows of a loop in parts are those of the last part."""
+    whole, idx = node.inputs[0], node.attrs[0]
+    if whole.op is not continued:
+        return None
+    first, rest = whole.inputs
+    entry = _behind(idx[0], first.type.shape[0], rest.type.shape[0])
+    if entry is None:
+        return None
+    return subtensor.of(rest, *node.inputs[1:], idx=(entry, *idx[1:]))
+
+
 RULES = (AXES, SOFTMAX_OF_UNSQUEEZED, RESHAPE, LENGTH, SPECIFY, VECTOR_PART, ALLOC, STRETCH,
-         VIEW_OF_FILL, STRETCHED, SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW)
+         VIEW_OF_FILL, STRETCHED, SUM_OF_NEGATED, NEGATED_SUM, NEG_THROUGH_VIEW,
+         PART_OF_CONTINUED)

@@ -14,7 +14,7 @@ from symgrad.errors import CheckError, IndexingError, NonFiniteError
 
 pytest.importorskip("llvmlite")
 from symgrad.compile import spell  # noqa: E402
-from symgrad.compile.backends.llvm import driver, kernels, lanes, moves  # noqa: E402
+from symgrad.compile.backends.llvm import driver, kernels, lanes, moves, steps  # noqa: E402
 from symgrad.compile.kernel import Index  # noqa: E402
 
 X = np.linspace(-2, 2, 35).reshape(5, 7)
@@ -132,8 +132,8 @@ def test_a_buffer_that_is_reused_too_early(monkeypatch):
         arena.homes[second] = arena.homes[first]
         return arena
 
-    assign = driver.assign
-    monkeypatch.setattr(driver, "assign", wrong)
+    assign = steps.assign
+    monkeypatch.setattr(steps, "assign", wrong)
     with refused(r"early \(sqrt\) was overwritten in step 2 before step 3 reads it",
                  r"given to late"):
         def expression(x):

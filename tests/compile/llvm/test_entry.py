@@ -342,3 +342,25 @@ def test_an_error_in_making_a_result_is_raised():
         with pytest.raises(MemoryError):
             f(huge)
     assert f.handed == 0 and f(np.ones((2, 1))).shape == (2, 1)
+
+
+def test_steps_of_a_loop_lose_no_memory():
+    """What a step makes anew takes the place of what the step before has made."""
+    x, n, part = T.fmatrix("x"), T.lscalar("n"), slice(3, 50)
+
+    def step(h):
+        sums = T.cumsum(h[:, part], axis=1).astype("float32")
+        return T.set_subtensor(h[:, part], sums * np.float32(0.1))
+
+    hs, _ = sg.scan(step, outputs_info=x, n_steps=n)
+    f, value = sg.function([x, n], hs[-1].sum(), backend="llvm"), np.ones((100, 100), "float32")
+    f(value, 5)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            f(value, 5)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 5 * value.nbytes

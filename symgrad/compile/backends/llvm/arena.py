@@ -71,8 +71,9 @@ class Arena:
 
 def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',
-    'join', 'view', 'python'), `step` and `nest`; `candidates`: {update value: its leaf}; `late`:
-    lengths not known when the arena is taken; `front`: how many pieces run before that."""
+    'join', 'write', 'view', 'loop', 'python'), `step` and `nest`; `candidates`: {update value: its
+    leaf}; `late`: lengths not known when the arena is taken; `front`: how many pieces run before
+    that."""
     arena, free = Arena(), {}
     base, homes = arena.base, arena.homes
     for p in pieces:
@@ -136,7 +137,7 @@ def alone(piece, operand, result, base):
     step = piece.step
     if any(base.get(i, i) is operand and i is not operand for i in step.inputs):
         return False
-    if piece.kind == "product":
+    if piece.kind in ("product", "write"):
         (n,) = step.body
         return n.op.name in ONTO and n.inputs[0] is operand and operand not in n.inputs[1:]
     if piece.kind != "kernel" or is_complex(operand.type.dtype):
@@ -187,7 +188,7 @@ def without_copy(nest, source, target):
     return replace(nest, body=body)
 
 
-ONTO = ("gemm", "gemv", "ger")
+ONTO = ("gemm", "gemv", "ger", "inc_subtensor")
 
 
 def late_lengths(plan, pieces, front=()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from symgrad.compile.backends.llvm.ir import constant
 from symgrad.compile.backends.llvm.tiles import Shape, kept, lanes_below, least, scaled
 
+SHORT = 2**13  # numbers of a matrix that take less time than the choice of a way
 CHAINS = 8  # sums that do not wait for one another: two multipliers, four steps each
 
 
@@ -55,6 +56,27 @@ def dots(module, dtype):
     w.do("ret void")
     module.add(name, w)
     return name
+
+
+def direct(driver, ways, dtype, c, a, b):
+    """For a product of one row that can be had without asking which way is best, most of the time
+    of a short one: (when that is so, as an i1; the function; its arguments but for alpha and beta).
+    None if layouts are not known."""
+    s, w, lengths = Shape.of(dtype), driver.w, driver.lengths
+    n, k = c.lengths[1], a.lengths[1]
+    if a.strides[1] != "1":
+        return None
+    if b.strides[0] == "1":
+        few = w.let(f"icmp sle i64 {lengths.mul(n, k)}, {SHORT}")
+        return few, dots(ways, dtype), (
+            f"ptr {c.pointer}, i64 {c.strides[1]}, ptr {a.pointer}, ptr {b.pointer}, "
+            f"i64 {b.strides[1]}, i64 {n}, i64 {k}")
+    if s.maskable and b.strides[1] == c.strides[1] == "1":
+        few = w.let(f"icmp sle i64 {n}, {s.lanes}")
+        return few, narrow(ways, dtype), (
+            f"ptr {c.pointer}, ptr {a.pointer}, ptr {b.pointer}, i64 {b.strides[0]}, i64 {n}, "
+            f"i64 {k}")
+    return None
 
 
 def summed(w, s, x):

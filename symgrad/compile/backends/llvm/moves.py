@@ -13,12 +13,14 @@ from symgrad.compile.backends.llvm.values import (
     Value,
     part,
     repeated,
+    reshaped,
+    same_count,
     squeezed,
     stretched,
     transposed,
     unsqueezed,
 )
-from symgrad.compile.kernel import Axis, Kernel, Load, Param, Stage, body_key
+from symgrad.compile.kernel import Apply, Axis, Kernel, Load, Param, Stage, body_key
 from symgrad.compile.loops import loops
 from symgrad.compile.nest import Nonempty
 from symgrad.errors import IndexingError, ShapeError
@@ -42,6 +44,8 @@ class Moves(Control):
             self.product(p.step.body[0])
         elif p.kind == "join":
             self.join(p.step.body[0])
+        elif p.kind == "write":
+            self.store(p.step.body[0])
         elif p.kind == "loop":
             self.loop(p, buffers)
         elif p.kind == "branch":
@@ -139,7 +143,8 @@ class Moves(Control):
         elif name == "broadcast_to":
             made = stretched(x, node, self.lengths.shape(node.type))
         elif name == "reshape":
-            lengths = self.lengths.shape(node.type)
+            lengths = (self.lengths.shape(node.type) if same_count(node) else
+                       reshaped(self, node, x))
             made = Value(self.packed(x), x.dtype, self.lengths.dense(lengths), lengths)
         elif name == "subtensor":
             scalars = iter([self.integer(i) for i in node.inputs[1:]])
@@ -194,19 +199,41 @@ class Moves(Control):
         self.lengths.memo = memo
         return w.let(f"phi ptr [{x.pointer}, %{before}], [{got}, %{end}]")
 
-    def copy(self, x, out):
-        """Elements of one value into another of the same lengths."""
+    def copy(self, x, out, add=False):
+        """Elements of one value into another of the same lengths; or added to what is there."""
         x, out = self.plain(x), self.plain(out)
         letters = "ijklmpqrs"[:len(x.lengths)]
         dims = tuple([Dim(c) for c in letters])
         at = tuple([Axis(c) for c in letters])
         kind = Type(x.dtype, dims)
-        stage = Stage("y", at, Load("x", at, x.dtype), x.dtype)
-        kernel = Kernel("copy", (Param("x", kind),), (Param("y", kind),), (stage,),
+        e = Load("x", at, x.dtype)
+        e = Apply("add", (Load("z", at, x.dtype), e), x.dtype) if add else e
+        params = (Param("x", kind), *[Param("z", kind)] * add)
+        kernel = Kernel("copy", params, (Param("y", kind),), (Stage("y", at, e, x.dtype),),
                         tuple(zip(letters, dims, strict=True)))
         for d, n in zip(dims, x.lengths, strict=True):
             self.lengths.of[d] = n
-        self.call_kernel(kernel, loops(kernel), [x, out], [])
+        self.call_kernel(kernel, loops(kernel), [x, *[out] * add, out], [])
+
+    def store(self, node):
+        """Store or add into a part of an array."""
+        base, y = (self.value(i) for i in node.inputs[:2])
+        out = self.home(node)
+        if base.pointer != out.pointer:
+            self.copy(base, out)
+        self.values[node] = out
+        scalars = iter([self.integer(i) for i in node.inputs[2:]])
+        place = part(self.lengths, out, node.attrs[0], scalars,
+                     lambda wrong, k, axis, n: self.outside(node, wrong, k, axis, n))
+        if not y.lengths:
+            y = replace(y, strides=("0",) * len(place.lengths), lengths=place.lengths)
+        for axis, (have, want) in enumerate(zip(y.lengths, place.lengths, strict=True)):
+            if have != want:
+                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
+                    ShapeError(f"axis {a} of the value has length {bad[0]}, the part that it is "
+                               f"stored in {bad[1]}"), node.op, node.inputs, node.origin),
+                    have, want)
+        self.copy(y, place, add=not node.attrs[1])
 
     def join(self, node):
         """Parts copied side by side: arrays along an axis, or scalars."""
@@ -280,6 +307,14 @@ class Moves(Control):
             args.append(f"i64 {c.lengths[0]}")
         for v in (c, a, b):
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides]]
+        quick = None if batched else products.row(self, dtype, c, a, b)
+        if quick:
+            short, long, after = w.label("short"), w.label("long"), w.label("after")
+            w.branch(quick[0], short, long)
+            w.block(short)
+            w.do(f"call void {quick[1]}({quick[2]}, {kind} {alpha}, {kind} {beta})")
+            w.jump(after)
+            w.block(long)
         m, n, k = c.lengths[-2], c.lengths[-1], a.lengths[-1]
         args += [f"i64 {m}", f"i64 {n}", f"i64 {k}", f"{kind} {alpha}", f"{kind} {beta}"]
         usual = int(n) if n[0] != "%" else self.usual.get(n)
@@ -290,6 +325,9 @@ class Moves(Control):
         else:
             name = products.gemm(self.module, dtype)
         w.do(f"call void {name}({', '.join(args)})")
+        if quick:
+            w.jump(after)
+            w.block(after)
 
     def number(self, node, kind):
         """The value of a scalar operand."""

@@ -111,13 +111,17 @@ class Writing:
 
 
 def make(module):
-    """A new array for a result; its address is kept among the words `made`."""
+    """A new array for a result; its address is kept among the words `made`.  In a step of a loop
+    it takes the place of that of the step before."""
     f = Writing(module, "make", "ptr %state, i64 %number, ptr %lengths", linkage="")
     w = f.w
     record = w.cell("i64", f.get("kinds", "ptr"), w.let(f"mul i64 %number, {len(KIND)}"))
     dtype = f.item(record, 1, "ptr")
     array = new_array(f, dtype, w.let(f"trunc i64 {f.item(record, 0)} to i32"), "%lengths")
-    f.store(array, f.get("made", "ptr"), "%number", "ptr")
+    made = f.get("made", "ptr")
+    before = f.item(made, "%number", "ptr")
+    f.store(array, made, "%number", "ptr")
+    f.decref(before)
     f.end(f.at(array, DATA))
 
 

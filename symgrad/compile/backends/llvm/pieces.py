@@ -14,6 +14,7 @@ from symgrad.compile.lower import lower
 from symgrad.compile.memory import Want
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty, statements
 from symgrad.op import infer
+from symgrad.ops.index import Slice
 from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
@@ -55,6 +56,9 @@ def pieces_of(plan, names, share=True):
             continue
         elif joins(step.body[0]):
             yield Piece("join", step, None, None, names)
+            continue
+        elif writes(step.body[0]):
+            yield Piece("write", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
 
@@ -206,6 +210,14 @@ def joins(node):
     total = infer(node.op, node.inputs, node.attrs).shape[axis]
     return total in (None, shape[axis]) and (name == "make_vector" or all(
         i.type.shape[k] == d for i in node.inputs for k, d in enumerate(shape) if k != axis))
+
+
+def writes(node):
+    """Whether a node is an array with something stored, or added, in a part that is a view."""
+    dtype = node.type.dtype
+    return (node.op.name == "inc_subtensor" and "#" not in node.attrs[0] and dtype in MEMORY
+            and (dtype != "bool" or node.attrs[1]) and node.type.ndim <= MOST
+            and all([not isinstance(e, Slice) or e.step != "@" for e in node.attrs[0]]))
 
 
 def wanted(node, piece):

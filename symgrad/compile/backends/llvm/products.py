@@ -19,8 +19,8 @@ REAL = {"float32": "sgemm", "float64": "dgemm"}
 MATRIX = ("c", "a", "b")
 LONGEST = 2**31 - 1  # what BLAS's integers hold
 # Where our tiles beat BLAS (measured with OpenBLAS, which is best at what is nearly square): few
-# columns, but long sums; no more than so many rows or terms, but much work; a short vector's sums.
-LONG, THIN, SMALL, FEW, SHORT = 128, 32, 2**18, 3, 2**13
+# columns, but long sums; no more than so many rows or terms, but much work.
+LONG, THIN, SMALL, FEW = 128, 32, 2**18, 3
 
 
 def suffix(dtype):
@@ -64,6 +64,15 @@ def gemm(module, dtype):
         w.do("ret void")
         choice.add(name, w)
     return module.borrow(choice, name)
+
+
+def row(driver, dtype, c, a, b):
+    """`lines.direct` for a product of this dtype in a driver's function."""
+    if dtype not in REAL or c.lengths[0] != "1":
+        return None
+    ways = driver.module.part(f"gemm_{suffix(dtype)}_ways")
+    found = lines.direct(driver, ways, dtype, c, a, b)
+    return found and (found[0], driver.module.borrow(ways, found[1]), found[2])
 
 
 def batched(module, dtype):
@@ -145,7 +154,7 @@ def _choose(w, ways, dtype, library):
     solid = both(test(f"eq i64 {x['m']}, 1"), test(f"eq i64 {x['a1']}, 1"))
     size = w.op("mul", "i64", w.op("mul", "i64", x["m"], x["n"]), "%k")
     with way(both(solid, test(f"eq i64 {x['b0']}, 1"),
-                  either(alone, test(f"sle i64 {size}, {SHORT}")))):
+                  either(alone, test(f"sle i64 {size}, {lines.SHORT}")))):
         call(w.module.borrow(ways, lines.dots(ways, dtype)), "c", "c1", "a", "b", "b1", "n", "k")
     if s.maskable:
         with way(both(solid, few, lines_c, lines_b)):

@@ -30,11 +30,12 @@ class Repeated:
             if k not in self.items:
                 self.scratch[k] = next(rest)
         self.stop = next(rest) if self.body.until else None
+        self.rooms = list(rest)
 
     def write(self):
         body, w = self.body, self.w
         self.check()
-        self.inner.enter(self.d, self.operands, self.slots)
+        self.inner.enter(self.d, self.n, self.operands, self.slots, self.rooms)
         starts = self.start()
         known = dict(self.inner.lengths.memo)
         with w.loop(self.n, carried=[("ptr", p) for p in starts], early=body.until) as loop:

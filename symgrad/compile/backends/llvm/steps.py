@@ -17,7 +17,7 @@ from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
 from symgrad.compile.backends.llvm.repeat import Repeated
-from symgrad.compile.backends.llvm.values import Lengths, Value
+from symgrad.compile.backends.llvm.values import Lengths, Value, transposed
 from symgrad.compile.lower import name_nodes
 from symgrad.compile.memory import schedule
 from symgrad.errors import ShapeError
@@ -25,6 +25,7 @@ from symgrad.node import CONST
 from symgrad.op import explain, infer
 from symgrad.ops.lengths import known
 
+MANY = 8  # steps for which it pays to lay out a matrix anew
 Room = namedtuple("Room", "dtype lengths")  # memory that a loop needs, in lengths of the outside
 
 
@@ -145,8 +146,19 @@ class Inner(Loops, Moves):
         self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
             self.roots[j]) is not None and homes[self.roots[j]].kind == "leaf"
             for j in range(len(body.states))]
+        self.turned = self.turned_matrices()
         self.able = self.measured()
         self.buffers = self.rooms() if self.able else []
+
+    def turned_matrices(self):
+        """Transposed fixed operands of products of matrices: {node: its leaf}.  They are laid out
+        row by row once, before the loop, since BLAS takes twice as long for the others."""
+        fixed, found = set(self.plan.inputs[len(self.plan.inputs) - self.body.fixed:]), {}
+        for p in self.pieces:
+            for x in p.step.inputs if p.kind == "product" and p.step.body[0].type.ndim == 2 else ():
+                if x.op.name == "transpose" and x.inputs[0] in fixed and x.type.ndim == 2:
+                    found[x] = x.inputs[0]
+        return found
 
     def measured(self):
         """Whether all lengths are known before the loop."""
@@ -170,9 +182,11 @@ class Inner(Loops, Moves):
                 found.append(Room(types[k].dtype, types[k].shape[1:]))
         if body.until:
             found.append(Room("bool", ()))
+        found += [Room(x.type.dtype, tuple([self.lengths_outside.get(d, d) for d in x.type.shape]))
+                  for x in self.turned]
         return found
 
-    def enter(self, outer, operands, addresses):
+    def enter(self, outer, n, operands, addresses, rooms):
         """Become part of a function: lengths are bound and checked here, before the loop."""
         self.outer = outer
         for name in ("w", "module", "blas", "bad", "errors", "calls", "constants", "results",
@@ -187,6 +201,27 @@ class Inner(Loops, Moves):
             for i in p.step.inputs:
                 if i.op is CONST:
                     self.value(i)
+        for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
+            if leaf in self.turned.values():
+                self.values[leaf] = replace(operands[k], lengths=self.lengths.shape(leaf.type))
+        for x, room in zip(self.turned, rooms, strict=True):
+            self.values[x] = self.turn(n, transposed(self.values[x.inputs[0]], (1, 0)), room)
+
+    def turn(self, n, x, room):
+        """A matrix laid out row by row, if there are steps enough to make up for it."""
+        w, dense = self.w, self.lengths.dense(x.lengths)
+        many = w.let(f"icmp sge i64 {n}, {MANY}")
+        known = dict(self.lengths.memo)
+        with w.when(many):
+            self.copy(x, Value(room, x.dtype, dense, x.lengths))
+        self.lengths.memo = known
+        strides = [w.select(many, "i64", new, old)
+                   for new, old in zip(dense, x.strides, strict=True)]
+        return Value(w.select(many, "ptr", room, x.pointer), x.dtype, tuple(strides), x.lengths)
+
+    def step(self, p, buffers):
+        if p.kind != "view" or p.step.body[0] not in self.turned:
+            super().step(p, buffers)
 
     def address(self, slot):
         return self.place[slot]

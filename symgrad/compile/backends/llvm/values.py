@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symgrad.compile.backends.llvm.ir import MEMORY
+from symgrad.errors import ShapeError
+from symgrad.op import explain
 from symgrad.ops.index import FULL, Slice
 from symgrad.ops.lengths import known
 
@@ -101,7 +103,7 @@ def _fits(node):
     return all(asked) and all(d == 1 or d == node.type.shape[lead + k] for k, d in enumerate(x))
 
 
-def _same_count(node):
+def same_count(node):
     """Whether a reshape surely keeps the number of elements: the same lengths but for ones, or the
     same product of them."""
     def factors(shape):
@@ -130,7 +132,7 @@ VIEWS = {
     "squeeze": _ones,
     "broadcast_to": _fits,
     "specify_shape": _fits,
-    "reshape": _same_count,
+    "reshape": lambda n: True,
     "subtensor": _steps_known,
 }
 
@@ -226,3 +228,32 @@ def reach(lengths, start, stop, step, n):
         return first, lengths.w.let(f"sdiv i64 {span}, {abs(step)}")
     return first, lengths.binary("smax", span, "0")
 
+
+def reshaped(driver, node, x):
+    """The lengths of a reshape that only the call tells; it ends if they are not for as many
+    elements as there are."""
+    lengths, w = driver.lengths, driver.w
+    asked = [d if (d := known(i)) is not None else driver.integer(i) for i in node.inputs[1:]]
+    asked = [d if isinstance(d, str) else lengths.length(d) for d in asked]
+    count, product = lengths.product(x.lengths), lengths.product(asked)
+    unsure = [k for k, i in enumerate(node.inputs[1:]) if (d := known(i)) is None or d == -1]
+    if unsure:  # one of them may be -1: what is left
+        rest = w.let(f"sub i64 0, {product}")
+        rest = lengths.binary("smax", rest, "1")
+        rest = w.let(f"sdiv i64 {count}, {rest}")
+        for k in unsure:
+            open_ = w.let(f"icmp eq i64 {asked[k]}, -1")
+            asked[k] = w.select(open_, "i64", rest, asked[k])
+        product = "1"
+        for n in asked:
+            product = w.let(f"mul i64 {product}, {n}")
+    wrong = w.let(f"icmp ne i64 {product}, {count}")
+    for k in unsure:
+        wrong = w.let(f"or i1 {wrong}, {w.let(f'icmp slt i64 {asked[k]}, 0')}")
+
+    def error(bad):
+        problem = ShapeError(f"cannot reshape {bad[0]} elements to {bad[1]}")
+        return explain(problem, node.op, node.inputs, node.origin)
+
+    driver.refuse(wrong, error, count, product)
+    return tuple(asked)
