@@ -75,7 +75,8 @@ class Chosen:
         """The steps of one side; {number of a result: what it made} for `late` results."""
         inner = self.inner = self.fork.sides[side]
         idle = () if self.d.complete else [k for s, k in self.node.attrs[2] if s == side]
-        inner.enter(self.d, self.operands, [self.addresses[k] for k in self.fork.rooms[side]])
+        slots = [self.addresses[k] for k in self.fork.rooms[side]]
+        inner.enter(self.d, "1", self.operands, slots, ())
         for leaf, v in zip(inner.plan.inputs, self.operands, strict=True):
             inner.values[leaf] = Value(v.pointer, v.dtype, v.strides,
                                        inner.lengths.shape(leaf.type))

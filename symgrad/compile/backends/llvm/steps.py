@@ -262,6 +262,7 @@ class Side(Inner):
     def __init__(self, step, k, plan, on, late):
         self.step_, self.node = step, step.body[0]
         self.body, self.roots, self.plan = self.node.attrs[k], plan.outputs, plan
+        self.turned = {}
         self.lengths_outside = {}
         for leaf, i in zip(plan.inputs, self.node.inputs[1:], strict=True):
             for d, o in zip(leaf.type.shape, i.type.shape, strict=True):
