@@ -196,7 +196,8 @@ def late_lengths(plan, pieces, front=()):
     loop's results are known as soon as its number of steps is."""
     found, there = set(), {n for p in front for n in p.step.outputs}
     for p in pieces:
-        if p.kind == "loop" and early(p.step.body[0].inputs[0], there):
+        if p.kind == "loop" and early(p.step.body[0].inputs[0], there) and not any(
+                d in found for n in p.step.outputs for d in n.type.shape[1:]):
             continue
         for n in p.step.body:
             found.update([x.length for x in plan.places.get(n, ()) if x.binds

@@ -84,7 +84,9 @@ def reduced_twice(x):
 
 def grown(r, short=False):
     """exp(r) - 1 for |r| <= ln(2) / 2."""
-    return (r * r).fma(r.polynomial(fit("exp", r, short)), r)
+    terms = fit("exp", r, short)
+    quick = r.quick_polynomial if r.scalar == "double" else r.polynomial
+    return (r * r).fma(quick(terms), r)
 
 
 def scaled(q, bits):

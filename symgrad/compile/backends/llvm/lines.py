@@ -58,14 +58,17 @@ def dots(module, dtype):
     return name
 
 
-def direct(driver, ways, dtype, c, a, b):
+def direct(driver, ways, dtype, c, a, b, columns):
     """For a product of one row that can be had without asking which way is best, most of the time
     of a short one: (when that is so, as an i1; the function; its arguments but for alpha and beta).
-    None if layouts are not known."""
+    None if layouts are not known.  `columns`: see `products.row`."""
     s, w, lengths = Shape.of(dtype), driver.w, driver.lengths
     n, k = c.lengths[1], a.lengths[1]
     if a.strides[1] != "1":
         return None
+    if columns:
+        return columns[0], narrow(ways, dtype), (
+            f"ptr {c.pointer}, ptr {a.pointer}, ptr {columns[1]}, i64 {n}, i64 {n}, i64 {k}")
     if b.strides[0] == "1":
         few = w.let(f"icmp sle i64 {lengths.mul(n, k)}, {SHORT}")
         return few, dots(ways, dtype), (

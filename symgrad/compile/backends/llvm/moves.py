@@ -35,6 +35,8 @@ UNREAD = Value("null", "int8", (), ())  # an array that a guard does not look at
 class Moves(Control):
     """What a driver does for each kind of step.  `values` has where every node is."""
 
+    columns = {}  # noqa: RUF012  {product: (i1, where its matrix lies by columns if that holds)}
+
     def step(self, p, buffers):
         if p.kind == "kernel":
             self.kernel(p, buffers)
@@ -307,7 +309,7 @@ class Moves(Control):
             args.append(f"i64 {c.lengths[0]}")
         for v in (c, a, b):
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides]]
-        quick = None if batched else products.row(self, dtype, c, a, b)
+        quick = None if batched else products.row(self, dtype, c, a, b, self.columns.get(node))
         if quick:
             short, long, after = w.label("short"), w.label("long"), w.label("after")
             w.branch(quick[0], short, long)

@@ -66,12 +66,13 @@ def gemm(module, dtype):
     return module.borrow(choice, name)
 
 
-def row(driver, dtype, c, a, b):
-    """`lines.direct` for a product of this dtype in a driver's function."""
+def row(driver, dtype, c, a, b, columns=None):
+    """`lines.direct` for a product of this dtype in a driver's function; `columns`: (whether, and
+    where, b lies row by row, too)."""
     if dtype not in REAL or c.lengths[0] != "1":
         return None
     ways = driver.module.part(f"gemm_{suffix(dtype)}_ways")
-    found = lines.direct(driver, ways, dtype, c, a, b)
+    found = lines.direct(driver, ways, dtype, c, a, b, columns)
     return found and (found[0], driver.module.borrow(ways, found[1]), found[2])
 
 

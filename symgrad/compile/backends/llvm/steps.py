@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import namedtuple
 from dataclasses import replace
 
+from symgrad.compile.backends.llvm import products
 from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths
 from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
@@ -74,7 +75,9 @@ class Loops:
         """Bind the lengths of loops' results where the number of steps is known by now."""
         self.counted = {}
         for p in pieces:
-            if p.kind == "loop" and early(p.step.body[0].inputs[0], self.values):
+            rows = [d for n in p.step.outputs for d in n.type.shape[1:]]
+            if p.kind == "loop" and early(p.step.body[0].inputs[0], self.values) and all(
+                    isinstance(d, int) or d in self.lengths.of for d in rows):
                 self.count(p)
 
     def count(self, p):
@@ -146,7 +149,7 @@ class Inner(Loops, Moves):
         self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
             self.roots[j]) is not None and homes[self.roots[j]].kind == "leaf"
             for j in range(len(body.states))]
-        self.turned = self.turned_matrices()
+        self.turned, self.narrow = self.turned_matrices(), self.narrow_matrices()
         self.able = self.measured()
         self.buffers = self.rooms() if self.able else []
 
@@ -158,6 +161,20 @@ class Inner(Loops, Moves):
             for x in p.step.inputs if p.kind == "product" and p.step.body[0].type.ndim == 2 else ():
                 if x.op.name == "transpose" and x.inputs[0] in fixed and x.type.ndim == 2:
                     found[x] = x.inputs[0]
+        return found
+
+    def narrow_matrices(self):
+        """Fixed matrices that a step multiplies a vector by, if it must be from the left: {product:
+        leaf}.  Those of few rows are laid out column by column, too: a vector of sums is quicker
+        than sums one by one."""
+        fixed, found = set(self.plan.inputs[len(self.plan.inputs) - self.body.fixed:]), {}
+        for p in self.pieces:
+            n = p.step.body[0]
+            dtype = n.type.dtype
+            if p.kind == "product" and n.op.name == "dot" and n.inputs[0] in fixed and (
+                    n.type.ndim == 1 and n.inputs[0].type.ndim == 2 and dtype in products.REAL
+                    and products.Shape.of(dtype).maskable):
+                found[n] = n.inputs[0]
         return found
 
     def measured(self):
@@ -184,6 +201,10 @@ class Inner(Loops, Moves):
             found.append(Room("bool", ()))
         found += [Room(x.type.dtype, tuple([self.lengths_outside.get(d, d) for d in x.type.shape]))
                   for x in self.turned]
+        for leaf in self.narrow.values():
+            d, dtype = leaf.type.shape[1], leaf.type.dtype
+            lanes = products.Shape.of(dtype).lanes
+            found.append(Room(dtype, (lanes, self.lengths_outside.get(d, d))))
         return found
 
     def enter(self, outer, n, operands, addresses, rooms):
@@ -202,10 +223,25 @@ class Inner(Loops, Moves):
                 if i.op is CONST:
                     self.value(i)
         for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
-            if leaf in self.turned.values():
+            if leaf in self.turned.values() or leaf in self.narrow.values():
                 self.values[leaf] = replace(operands[k], lengths=self.lengths.shape(leaf.type))
-        for x, room in zip(self.turned, rooms, strict=True):
+        rooms, self.columns = iter(rooms), {}
+        for x, room in zip(self.turned, rooms, strict=False):
             self.values[x] = self.turn(n, transposed(self.values[x.inputs[0]], (1, 0)), room)
+
+        for n, leaf in self.narrow.items():
+            self.columns[n] = self.by_columns(self.values[leaf], next(rooms))
+
+    def by_columns(self, x, room):
+        """A matrix column by column, if it has few rows: (whether it has, where it is)."""
+        w, turned_ = self.w, transposed(x, (1, 0))
+        few = w.let(f"icmp sle i64 {x.lengths[0]}, {products.Shape.of(x.dtype).lanes}")
+        known = dict(self.lengths.memo)
+        with w.when(few):
+            dense = self.lengths.dense(turned_.lengths)
+            self.copy(turned_, Value(room, x.dtype, dense, turned_.lengths))
+        self.lengths.memo = known
+        return few, room
 
     def turn(self, n, x, room):
         """A matrix laid out row by row, if there are steps enough to make up for it."""
