@@ -22,7 +22,7 @@ class Fork:
         for side in sides:
             free = list(range(len(self.buffers)))
             mine = []
-            for room in side.rooms() if self.able else ():
+            for room in side.slots() if self.able else ():
                 k = next((k for k in free if self.same(self.buffers[k], room)), None)
                 if k is None:
                     k = len(self.buffers)
@@ -76,11 +76,8 @@ class Chosen:
         inner = self.inner = self.fork.sides[side]
         idle = () if self.d.complete else [k for s, k in self.node.attrs[2] if s == side]
         slots = [self.addresses[k] for k in self.fork.rooms[side]]
-        inner.enter(self.d, "1", self.operands, slots, ())
-        for leaf, v in zip(inner.plan.inputs, self.operands, strict=True):
-            inner.values[leaf] = Value(v.pointer, v.dtype, v.strides,
-                                       inner.lengths.shape(leaf.type))
-        targets, inner.numbers = [], {}
+        inner.enter(self.d, self.operands, slots)
+        targets = []
         for k, root in enumerate(inner.roots):
             target = known.get(k) if k not in idle else None
             targets.append(target)

@@ -117,7 +117,87 @@ class Loops:
         Chosen(self, p, operands, [self.address(b) for b in buffers]).write()
 
 
-class Inner(Loops, Moves):
+class Within(Loops, Moves):
+    """A body in a function that is being written; `roots`: its outputs."""
+
+    def named_outside(self, plan):
+        """{length in the body: what it is outside}."""
+        found = {}
+        for (k, _), leaf in zip(self.body.reads(), plan.inputs, strict=True):
+            have = self.node.inputs[1 + k].type.shape[self.body.inner(k):]
+            for d, o in zip(leaf.type.shape, have, strict=True):
+                found.setdefault(d, o)
+        return found
+
+    def slots(self):
+        """What memory the steps need."""
+        return [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
+                for s in self.arena.slots]
+
+    def begin(self, outer, operands, addresses):
+        """Become part of a function: lengths are bound and checked here."""
+        self.outer = outer
+        for name in ("w", "module", "blas", "bad", "errors", "calls", "constants", "results",
+                     "emitted", "usual", "complete"):
+            setattr(self, name, getattr(outer, name))
+        self.lengths, self.values, self.counted, self.targets = Lengths(self.w), {}, {}, {}
+        self.numbers = {}  # of arrays that are a result of the outside
+        self.place = dict(zip(self.arena.slots, addresses, strict=False))
+        for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
+            self.bind(leaf, operands[k].lengths[self.body.inner(k):])
+        for p in self.pieces:
+            for i in p.step.inputs:
+                if i.op is CONST:
+                    self.value(i)
+
+    def address(self, slot):
+        return self.place[slot]
+
+    def reserve(self, node, dtype, ndim):
+        if node in self.numbers:
+            return self.numbers[node]
+        return self.outer.reserve(None, dtype, ndim)
+
+    def home(self, node):
+        """The `Value` that a step shall write a node into."""
+        home = self.arena.homes[node]
+        if home.kind == "leaf":
+            return self.values[home.what]
+        lengths = self.lengths.shape(node.type)
+        target = self.targets.get(node)
+        if home.kind == "fresh" and target is not None:
+            self.fits(node, lengths, target)
+            return Value(target.pointer, target.dtype, target.strides, lengths)
+        pointer = (self.address(home.what) if home.kind == "slot" else
+                   self.allocate(self.numbers[node], lengths) if node in self.numbers else
+                   self.made(None, node.type.dtype, lengths))
+        return Value(pointer, node.type.dtype, self.lengths.dense(lengths), lengths)
+
+
+class Side(Within):
+    """One side of a branch.  `late`: lengths of the outside that steps there bind; `able`: whether
+    it has a native form."""
+
+    def __init__(self, step, k, plan, on, late):
+        self.node = step.body[0]
+        self.body, self.roots, self.plan = self.node.attrs[k], plan.outputs, plan
+        self.lengths_outside = self.named_outside(plan)
+        late = {d for d, o in self.lengths_outside.items() if o in late}
+        self.lay_out(plan, on, True, late)
+        self.able = all(isinstance(d, int) or d in self.lengths_outside and d not in late
+                        for s in self.arena.slots for d in s.shape)
+
+    def enter(self, outer, operands, addresses):
+        """Become part of a function, behind the jump."""
+        self.begin(outer, operands, addresses)
+        for leaf, v in zip(self.plan.inputs, operands, strict=True):
+            self.values[leaf] = replace(v, lengths=self.lengths.shape(leaf.type))
+
+    def fits(self, node, lengths, target):
+        """The lengths of a place are known before only if both sides tell them."""
+
+
+class Inner(Within):
     """The body of a loop in a function that is being written.  `buffers`: what memory it needs;
     `able`: whether it has a native form."""
 
@@ -139,11 +219,7 @@ class Inner(Loops, Moves):
         plan = replace(plan, updates=tuple(pairs),
                        outputs=tuple([r for r in self.roots if r not in updated]))
         self.plan = plan
-        self.lengths_outside = {}
-        for (k, _), leaf in zip(body.reads(), plan.inputs, strict=True):
-            have = self.node.inputs[1 + k].type.shape[body.inner(k):]
-            for d, o in zip(leaf.type.shape, have, strict=True):
-                self.lengths_outside.setdefault(d, o)
+        self.lengths_outside = self.named_outside(plan)
         self.lay_out(plan, on, inside=True)
         homes = self.arena.homes
         self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
@@ -186,8 +262,7 @@ class Inner(Loops, Moves):
 
     def rooms(self):
         """Slots of a step first, then the rows of states and values that are not kept."""
-        found = [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
-                 for s in self.arena.slots]
+        found = self.slots()
         types, body = self.node.type.items, self.body
         for j, s in enumerate(body.states):
             if not self.filled[j]:
@@ -208,20 +283,8 @@ class Inner(Loops, Moves):
         return found
 
     def enter(self, outer, n, operands, addresses, rooms):
-        """Become part of a function: lengths are bound and checked here, before the loop."""
-        self.outer = outer
-        for name in ("w", "module", "blas", "bad", "errors", "calls", "constants", "results",
-                     "emitted", "usual", "complete"):
-            setattr(self, name, getattr(outer, name))
-        self.lengths, self.values, self.counted, self.targets = Lengths(self.w), {}, {}, {}
-        self.numbers = {}  # of arrays that are a result of the outside
-        self.place = dict(zip(self.arena.slots, addresses, strict=False))
-        for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
-            self.bind(leaf, operands[k].lengths[self.body.inner(k):])
-        for p in self.pieces:
-            for i in p.step.inputs:
-                if i.op is CONST:
-                    self.value(i)
+        """Become part of a function, before the loop."""
+        self.begin(outer, operands, addresses)
         for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
             if leaf in self.turned.values() or leaf in self.narrow.values():
                 self.values[leaf] = replace(operands[k], lengths=self.lengths.shape(leaf.type))
@@ -259,29 +322,6 @@ class Inner(Loops, Moves):
         if p.kind != "view" or p.step.body[0] not in self.turned:
             super().step(p, buffers)
 
-    def address(self, slot):
-        return self.place[slot]
-
-    def reserve(self, node, dtype, ndim):
-        if node in self.numbers:
-            return self.numbers[node]
-        return self.outer.reserve(None, dtype, ndim)
-
-    def home(self, node):
-        """The `Value` that a step shall write a node into."""
-        home = self.arena.homes[node]
-        if home.kind == "leaf":
-            return self.values[home.what]
-        lengths = self.lengths.shape(node.type)
-        target = self.targets.get(node)
-        if home.kind == "fresh" and target is not None:
-            self.fits(node, lengths, target)
-            return Value(target.pointer, target.dtype, target.strides, lengths)
-        pointer = (self.address(home.what) if home.kind == "slot" else
-                   self.allocate(self.numbers[node], lengths) if node in self.numbers else
-                   self.made(None, node.type.dtype, lengths))
-        return Value(pointer, node.type.dtype, self.lengths.dense(lengths), lengths)
-
     def fits(self, node, lengths, target):
         """That a value has the lengths of the place it is for."""
         for axis, (have, want) in enumerate(zip(lengths, target.lengths, strict=True)):
@@ -290,27 +330,3 @@ class Inner(Loops, Moves):
                     ShapeError(f"axis {a} of what a step makes has length {bad[0]}, {bad[1]} in "
                                "the step before or at the start"),
                     self.node.op, self.node.inputs, self.node.origin), have, want)
-
-
-class Side(Inner):
-    """One side of a branch.  `late`: lengths of the outside that steps there bind."""
-
-    def __init__(self, step, k, plan, on, late):
-        self.step_, self.node = step, step.body[0]
-        self.body, self.roots, self.plan = self.node.attrs[k], plan.outputs, plan
-        self.turned = {}
-        self.lengths_outside = {}
-        for leaf, i in zip(plan.inputs, self.node.inputs[1:], strict=True):
-            for d, o in zip(leaf.type.shape, i.type.shape, strict=True):
-                self.lengths_outside.setdefault(d, o)
-        late = {d for d, o in self.lengths_outside.items() if o in late}
-        self.lay_out(plan, on, True, late)
-        self.able = all(isinstance(d, int) or d in self.lengths_outside and d not in late
-                        for s in self.arena.slots for d in s.shape)
-
-    def rooms(self):
-        return [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
-                for s in self.arena.slots]
-
-    def fits(self, node, lengths, target):
-        """The lengths of a place are known before only if both sides tell them."""
