@@ -20,6 +20,7 @@ from symgrad.loops import foldl, foldr, map, reduce, scan, scan_checkpoints, unt
 from symgrad.node import Constant, constant
 from symgrad.node import Node as Variable
 from symgrad.op import Op
+from symgrad.ops.ifelse import ifelse
 from symgrad.shared import shared
 from symgrad.show import debugprint, pprint
 from symgrad.tools.draw import draw
@@ -53,6 +54,7 @@ __all__ = [
     "grad",
     "hessian",
     "hessian_vector",
+    "ifelse",
     "jacobian",
     "jvp",
     "map",

@@ -219,8 +219,7 @@ def together(node, arrived):
     common = arrived[0][0]
     for sides, _ in arrived:
         if sides is not common:
-            same = [a == b for a, b in zip(common, sides, strict=False)]
-            common = common[:[*same, False].index(False)]
+            common = tuple([pair for pair in common if pair in sides])
     if type(node.type) is not Tuple:
         return common, gathered(arrived, common, node)
     parts = []
@@ -235,6 +234,7 @@ def gathered(arrived, common, x, part=None):
     what they are cotangents of; of its results, number `part`."""
     sums = {}
     for sides, g in arrived:
+        sides = (*common, *[pair for pair in sides if pair not in common])
         sums[sides] = sums[sides] + g if sides in sums else g
     if len(sums) > 1 or common not in sums:
         x = x if part is None else TABLE["item"].of(x, k=part)

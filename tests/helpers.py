@@ -74,9 +74,9 @@ def reproducing(case):
 
 
 def sampled(op):
-    """Whether generated tests can make inputs for an op.  Loops and their results have tests of
-    their own: tests/ops/test_loop.py."""
-    return bool(op.samples or op.domain) and op.kind not in ("loop", "item")
+    """Whether generated tests can make inputs for an op.  Ops with bodies and their results have
+    tests of their own: tests/ops/test_loop.py, tests/ops/test_branch.py."""
+    return bool(op.samples or op.domain) and op.kind not in ("loop", "branch", "item")
 
 
 def cases(op, dtype=None, shape=(3, 4), seed=0):

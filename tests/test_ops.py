@@ -38,7 +38,7 @@ def names(ops):
 
 
 @pytest.mark.parametrize("op", **names([op for op in OPS.values()
-                                        if op.kind not in ("loop", "item")]))
+                                        if op.kind not in ("loop", "branch", "item")]))
 def test_an_op_can_be_sampled_and_has_a_page(op):
     assert op.doc.strip(), f"{op.name} has no docstring"
     assert sampled(op), f"{op.name} has neither domain nor samples"

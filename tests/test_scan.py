@@ -195,6 +195,7 @@ def test_a_loop_that_stops_in_one_that_stops(backend):
         if s > 20:
             break
     close(sg.function([x, y], o, backend=backend)(X, Y), want)
+    check_gradient([o], [x, y], [X + 0.1, Y], backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -8,6 +8,7 @@ more, the nodes are run again with each rounding replaced by a random one (`SHAK
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import apply
 from symgrad.ops.body import run
+from symgrad.ops.ifelse import needs, wanted
 from symgrad.types import BYTES, is_float, real_of
 
 NEAR = {"float16": 4e-3, "float32": 4e-6, "float64": 1e-13}  # of the value
@@ -40,16 +42,18 @@ class Difference(NamedTuple):
         return f"{self.have!r}{at}, the interpreter has {self.want!r}{more}"
 
 
-def evaluate(nodes, arrays, shake=None):
+def evaluate(nodes, arrays, shake=None, asked=None):
     """The values of nodes, one by one with NumPy: {node: array}; `arrays` has what they read.
-    `shake`: a random generator that replaces each rounding."""
+    `shake`: a random generator that replaces each rounding; `asked`: see `ifelse.needs`."""
     values = dict(arrays)
     for n in nodes:
-        args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
+        if asked and not wanted(asked.get(n), values):
+            continue
+        args = [i.attrs[0].array if i.op is CONST else values.get(i) for i in n.inputs]
         if shake is not None and n.op.kind in ("reduction", "contract"):
             args = [shaken(a, shake) for a in args]
-        if n.op.kind == "loop":
-            values[n] = _looped(n, args, shake)
+        if n.op.kind in ("loop", "branch"):
+            values[n] = _inside(n, args, partial(evaluate, shake=shake))
             continue
         value = np.asarray(apply(n, args), n.type.dtype)
         if shake is not None and n.op.name not in EXACT and n.op.kind not in MOVES:
@@ -58,17 +62,21 @@ def evaluate(nodes, arrays, shake=None):
     return values
 
 
-def _looped(node, args, shake):
-    """The results of a loop, each node of each step with the roundings that were asked for."""
-    body, (n, *operands) = node.attrs[0], args
-    order, outputs = body.order()
+def _inside(node, args, values):
+    """The results of a loop or branch; ``values(nodes, arrays, asked=…)`` are those of the nodes of
+    a body."""
+    def step(body, rows):
+        order, outputs = body.order()
+        arrays = dict(zip(body.inputs, rows, strict=True))
+        arrays.update([(x, x.attrs[0].array) for x in order if x.op is CONST])
+        found = values([x for x in order if x.op is not CONST], arrays,
+                       asked=needs(outputs, order))
+        return [found[o] for o in outputs]
 
-    def step(rows):
-        values = dict(zip(body.inputs, rows, strict=True))
-        found = evaluate([x for x in order if x.op is not CONST], values, shake)
-        return [o.attrs[0].array if o.op is CONST else found[o] for o in outputs]
-
-    return run(int(n), operands, body, step)
+    number, *operands = args
+    if node.op.kind == "branch":
+        return step(node.attrs[0] if number else node.attrs[1], operands)
+    return run(int(number), operands, node.attrs[0], partial(step, node.attrs[0]))
 
 
 MOVES = ("view", "item", "gather", "source", "opaque")  # kinds of ops that round nothing
@@ -150,52 +158,38 @@ def finite(array):
     return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 
-def introduced(nodes, arrays):
+def introduced(nodes, arrays, asked=None):
     """The first node with a value that is not finite although all that it reads is: (node, place,
-    value, operands' elements there); None if there is none."""
-    values = evaluate(nodes, arrays)
+    value, operands' elements there); None if there is none.  In a loop, of the first step where
+    that happens."""
+    values = evaluate(nodes, arrays, asked=asked)
     for n in nodes:
-        value = values[n]
-        if n.op.kind == "loop":
-            args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
-            found = _introduced_in_step(n, args)
-            if found is not None:
-                return found
+        value = values.get(n)
+        if value is None or n.op.kind == "item":
             continue
-        if n.op.kind == "item" or finite(value):
-            continue
-        args = [i.attrs[0].array if i.op is CONST else values[i] for i in n.inputs]
-        if all([finite(a) for a in args]):
+        args = [i.attrs[0].array if i.op is CONST else values.get(i) for i in n.inputs]
+        if n.op.kind in ("loop", "branch"):
+            try:
+                _inside(n, args, _finite)
+            except _Introduced as found:
+                return found.args[0]
+        elif not finite(value) and all([a is None or finite(a) for a in args]):
             at = tuple(np.argwhere(~np.isfinite(value))[0])
             met = [a[at] if a.shape == value.shape else a[()] for a in args
-                   if a.shape in (value.shape, ())]
+                   if a is not None and a.shape in (value.shape, ())]
             return n, at, value[at], met
     return None
 
 
-def _introduced_in_step(node, args):
-    """As `introduced`, in the first step of a loop where that happens."""
-    body, (n, *operands) = node.attrs[0], args
-    order, outputs = body.order()
-    nodes = [x for x in order if x.op is not CONST]
-
-    def step(rows):
-        arrays = dict(zip(body.inputs, rows, strict=True))
-        found = introduced(nodes, arrays)
-        if found is not None:
-            raise _Introduced(found)
-        values = evaluate(nodes, arrays)
-        return [o.attrs[0].array if o.op is CONST else values[o] for o in outputs]
-
-    try:
-        run(int(n), operands, body, step)
-    except _Introduced as found:
-        return found.args[0]
-    return None
+def _finite(nodes, arrays, asked):
+    found = introduced(nodes, arrays, asked)
+    if found is not None:
+        raise _Introduced(found)
+    return evaluate(nodes, arrays, asked=asked)
 
 
 class _Introduced(Exception):
-    """What `introduced` has found in a step of a loop."""
+    """What `introduced` has found in the body of a loop or branch."""
 
 
 def non_finite(found):

@@ -172,7 +172,8 @@ def _front(plan, step_of, want):
 
 
 def _may_fail(step, places):
-    return any(n in places or n.op.kind in ("gather", "scatter", "opaque", "source") or
+    risky = ("gather", "scatter", "opaque", "source", "loop", "branch")
+    return any(n in places or n.op.kind in risky or
                (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
 
 

@@ -163,7 +163,14 @@ def _follow(plan, arrays, known):
         if n.op.kind == "item" and n in plan.places:
             whole = n.inputs[0]
             steps = value(whole.inputs[0])
-            if steps is not None:
+            if steps is not None and whole.op.kind == "branch":
+                operands = [Type(i.type.dtype, tuple([known.get(d, d) for d in i.type.shape]))
+                            for i in whole.inputs[1:]]
+                side = whole.attrs[0 if steps else 1].shapes(tuple(operands))[0]
+                shape = side[n.attrs[0]].shape
+                if all(isinstance(d, int) for d in shape):
+                    _bind(plan, n, shape, known)
+            elif steps is not None:
                 rows = whole.attrs[0].rows(n.attrs[0], int(steps))
                 _bind(plan, n, (rows, *[known.get(d, d) for d in n.type.shape[1:]]), known)
             continue

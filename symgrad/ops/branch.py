@@ -13,7 +13,7 @@ from symgrad.families import define
 from symgrad.types import Tuple
 
 
-def _infer(types, then, other):
+def _infer(types, then, other, idle):
     sides = [side.shapes(types[1:])[0] for side in (then, other)]
     made = []
     for a, b in zip(*sides, strict=True):
@@ -24,8 +24,11 @@ def _infer(types, then, other):
     return Tuple(tuple(made))
 
 
-@define("branch", infer=_infer, samples=lambda rng: [])
-def branch(condition, *operands, then=None, other=None):
-    """The results of the body `then` on the operands if the condition holds, else of `other`."""
+@define("branch", infer=_infer)
+def branch(condition, *operands, then=None, other=None, idle=()):
+    """The results of the body `then` on the operands if the condition holds, else of `other`.
+
+    idle : pairs (0 for `then`, 1 for `other`; number of a result) of what nobody reads
+    """
     found = (then if condition else other).step(operands)
     return tuple([np.asarray(x) for x in found])

@@ -140,7 +140,8 @@ class _Sides:
                 continue
             if n in inside:
                 continue
-            if n.op.kind == "leaf" or n in self.new or n in self.given:
+            there = n.op.kind == "leaf" or n in self.new or n in self.given
+            if there and n.op is not length:  # a length is known by what it is the length of
                 if n.op is not CONST and n is not condition:
                     read[n] = None
                 continue
@@ -175,7 +176,10 @@ class _Sides:
             operands.update(seen)
         bodies = [self.body(condition, t, targets[t], inside[t], operands) for t in sides]
         inputs = (self.new[condition], *[self.value(n) for n in operands])
-        made = pool.make(branch, inputs, tuple(bodies), group[0].origin)
+        k = len(group)
+        idle = (*[(1, k + j) for j in range(len(extra[True]))],
+                *[(0, k + len(extra[True]) + j) for j in range(len(extra[False]))])
+        made = pool.make(branch, inputs, (*bodies, idle), group[0].origin)
         for k, n in enumerate([*group, *extra[True], *extra[False]]):
             node = pool.make(item, (made,), (k,), n.origin, n.type, n.name)
             (self.new if k < len(group) else self.given)[n] = node

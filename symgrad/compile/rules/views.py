@@ -13,6 +13,7 @@ import numpy as np
 from symgrad.compile.pattern import exact, rounding, rule_on
 from symgrad.compile.rules.common import given, mat, measure, num, sizes, uniform, var, vec
 from symgrad.ops import OPS
+from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, gather, subtensor
 from symgrad.ops.join import continued
 from symgrad.ops.lengths import length, make_vector
@@ -124,8 +125,9 @@ def LENGTH(node, pool):
         return pool.constant(np.asarray(d, "int64"))
     if owner.op is broadcast_to:
         return owner.inputs[1 + axis]
+    inputs = () if owner.op is ifelse else owner.inputs  # it may be that of either side
     found = pool.home.get(d) or next(
-        ((i, k) for i in owner.inputs for k, own in enumerate(i.type.shape) if own is d), None)
+        ((i, k) for i in inputs for k, own in enumerate(i.type.shape) if own is d), None)
     if found is None or found == (owner, axis):
         return None
     return pool.make(length, found[:1], found[1:], node.origin)

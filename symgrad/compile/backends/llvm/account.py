@@ -85,12 +85,15 @@ class Line:
             return f"{head}\n{'':13}runs in Python: {self.why}"
         if self.kind == "view":
             return head
-        if self.kind == "loop":
+        if self.kind in ("loop", "branch"):
             rows = [f"    {row}" for line in self.inside for row in str(line).split("\n")]
             return "\n".join([f"{head}; {self.loops}", *rows])
         facts = [self.loops, self.vector, f"reads {self.read} B", f"writes {self.written} B",
                  f"{self.flops} flops", self.body]
         return f"{head}\n{'':13}{'; '.join([f for f in facts if f])}"
+
+
+PLURAL = {"python": "python", "branch": "branches"}
 
 
 @dataclass
@@ -106,7 +109,7 @@ class Account:
 
     def __str__(self):
         kinds = Counter([s.kind for s in self.steps])
-        words = [f"{n} {k}{'s' * (n > 1 and k != 'python')}" for k, n in kinds.items()]
+        words = [f"{n} {PLURAL.get(k, k + 's') if n > 1 else k}" for k, n in kinds.items()]
         times = ", ".join([f"{k} {t * 1e3:.1f} ms" for k, t in self.times.items()])
         lines = [f"  native steps: {', '.join(words)}; {self.bodies} distinct kernels; {times}",
                  f"  memory kept between calls: {self.arena} B"]
@@ -149,6 +152,11 @@ def _line(driver, k, p):
         inner = p.inner
         made.loops = f"{len(inner.pieces)} steps inside"
         made.inside = tuple([_line(inner, j, q) for j, q in enumerate(inner.pieces)])
+    elif p.kind == "branch":
+        sides = p.inner.sides
+        made.loops = " or ".join([f"{len(side.pieces)} steps" for side in sides])
+        made.inside = tuple([_line(side, j, q) for side in sides
+                             for j, q in enumerate(side.pieces)])
     elif p.kind == "product":
         _product(made, body[0])
     elif p.kind == "join":

@@ -46,8 +46,15 @@ class Control:
 
     def made(self, node, dtype, lengths):
         """Memory of an array of these lengths that is made in this call; `node`: if it is its."""
-        number = len(self.results)
-        self.results.append((node, dtype, len(lengths)))
+        return self.allocate(self.reserve(node, dtype, len(lengths)), lengths)
+
+    def reserve(self, node, dtype, ndim):
+        """The number of an array that is made in this call."""
+        self.results.append((node, dtype, ndim))
+        return len(self.results) - 1
+
+    def allocate(self, number, lengths):
+        """Memory of an array that has a number."""
         got = self.w.let(f"call ptr {self.word('alloc')}(ptr %state, i64 {number}, "
                          f"ptr {self.block(lengths)})")
         self.unless_null(got)

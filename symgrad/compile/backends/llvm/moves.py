@@ -50,6 +50,8 @@ class Moves(Control):
             self.store(p.step.body[0])
         elif p.kind == "loop":
             self.loop(p, buffers)
+        elif p.kind == "branch":
+            self.branch(p, buffers)
         else:
             self.python(p.step)
 

@@ -19,7 +19,7 @@ from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
 # `first`: the nest of the first step of its pattern, whose lengths the loops of this one name.
-# `inner`: of a loop, its body (`steps.Inner`).
+# `inner`: of a loop, its body (`steps.Inner`); of a branch, its sides (`choose.Fork`).
 Piece = namedtuple("Piece", "kind step nest kernel names guard first inner",
                    defaults=(None, None, None))
 
@@ -44,8 +44,9 @@ def pieces_of(plan, names, share=True):
                     made[key] = step, dims, piece
                 yield piece
                 continue
-        elif step.body[0].op.kind == "loop":
-            yield Piece("loop", step, None, None, names)
+        elif step.body[0].op.kind in ("loop", "branch"):
+            has = step.body[0] in plan.inner
+            yield Piece(step.body[0].op.kind if has else "python", step, None, None, names)
             continue
         elif viewable(step.body[0]):
             yield Piece("view", step, None, None, names)
@@ -223,7 +224,7 @@ def wanted(node, piece):
     """What `memory.schedule` asks of a node: whether it can be run before there is an arena."""
     if piece.kind in ("python", "join"):
         return Want("made")
-    if piece.kind == "loop":
+    if piece.kind in ("loop", "branch"):
         return Want("out")
     if piece.kind == "view":
         return Want("made" if node.op.name == "reshape" else "view")

@@ -1,5 +1,5 @@
-"""Loops of a plan, in machine code: the steps of the body's own plan, inside a loop of the function
-that runs the whole.
+"""Loops and branches of a plan, in machine code: the steps of the body's own plan, inside a loop of
+the function that runs the whole; of branches, see `choose.py`.
 
 What a step makes goes where it belongs at once: into the row of a result, or into that of a state.
 A state that is no result lives in a ring of rows, one more than a step looks back; in a single row
@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm import products
 from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths
+from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
 from symgrad.compile.backends.llvm.repeat import Repeated
@@ -33,9 +34,11 @@ class Loops:
     """What a driver does for loops; and where the values of its plan live."""
 
     shares = True  # kernels among steps of one pattern
+    complete = False  # whether results that nobody reads are written all the same
 
-    def lay_out(self, plan, on, inside=False):
-        """Pieces in order, and the arena.  `inside` a loop nothing is lost if a step fails."""
+    def lay_out(self, plan, on, inside=False, late=()):
+        """Pieces in order, and the arena.  `inside` a loop nothing is lost if a step fails; `late`:
+        lengths that are not known yet, besides those that steps bind."""
         self.on = on
         leaves = (*plan.inputs, *plan.shared)
         nodes = [n for s in plan.steps for n in (*s.inputs, *s.body)]
@@ -49,14 +52,21 @@ class Loops:
             lambda step: inside or sure(found[step], plan.places))
         self.pieces = [found[s] for s in steps]
         first = 0 if inside else self.front
-        late = late_lengths(plan, self.pieces[first:], self.pieces[:first])
+        late = late_lengths(plan, self.pieces[first:], self.pieces[:first]).union(late)
         self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"), first)
 
     def with_body(self, p, plan):
-        """The piece of a loop with its body; as a step in Python if there is no native form."""
-        if p.kind != "loop":
+        """The piece of a loop or branch with what is inside; as a step in Python if there is no
+        native form."""
+        if p.kind == "loop":
+            inner = Inner(p.step, plan.inner[p.step.body[0]][0], self.on)
+        elif p.kind == "branch":
+            late = {x.length for n, places in plan.places.items() if n.op.kind != "leaf"
+                    for x in places if x.binds}
+            inner = Fork([Side(p.step, k, side, self.on, late)
+                          for k, side in enumerate(plan.inner[p.step.body[0]])])
+        else:
             return p
-        inner = Inner(p.step, plan.inner[p.step.body[0]][0], self.on)
         return p._replace(inner=inner) if inner.able else p._replace(kind="python")
 
     # -- how many steps
@@ -99,6 +109,12 @@ class Loops:
         for i in p.step.outputs:
             self.values[i] = self.home(i)
         Repeated(self, p, n, operands, [self.address(b) for b in buffers]).write()
+
+    # -- a branch
+
+    def branch(self, p, buffers):
+        operands = [self.value(i) for i in p.step.body[0].inputs[1:]]
+        Chosen(self, p, operands, [self.address(b) for b in buffers]).write()
 
 
 class Inner(Loops, Moves):
@@ -195,9 +211,10 @@ class Inner(Loops, Moves):
         """Become part of a function: lengths are bound and checked here, before the loop."""
         self.outer = outer
         for name in ("w", "module", "blas", "bad", "errors", "calls", "constants", "results",
-                     "emitted", "usual"):
+                     "emitted", "usual", "complete"):
             setattr(self, name, getattr(outer, name))
         self.lengths, self.values, self.counted, self.targets = Lengths(self.w), {}, {}, {}
+        self.numbers = {}  # of arrays that are a result of the outside
         self.place = dict(zip(self.arena.slots, addresses, strict=False))
         for (k, _), leaf in zip(self.body.reads(), self.plan.inputs, strict=True):
             self.bind(leaf, operands[k].lengths[self.body.inner(k):])
@@ -245,8 +262,10 @@ class Inner(Loops, Moves):
     def address(self, slot):
         return self.place[slot]
 
-    def made(self, node, dtype, lengths):
-        return self.outer.made(None, dtype, lengths)
+    def reserve(self, node, dtype, ndim):
+        if node in self.numbers:
+            return self.numbers[node]
+        return self.outer.reserve(None, dtype, ndim)
 
     def home(self, node):
         """The `Value` that a step shall write a node into."""
@@ -259,6 +278,7 @@ class Inner(Loops, Moves):
             self.fits(node, lengths, target)
             return Value(target.pointer, target.dtype, target.strides, lengths)
         pointer = (self.address(home.what) if home.kind == "slot" else
+                   self.allocate(self.numbers[node], lengths) if node in self.numbers else
                    self.made(None, node.type.dtype, lengths))
         return Value(pointer, node.type.dtype, self.lengths.dense(lengths), lengths)
 
@@ -270,3 +290,27 @@ class Inner(Loops, Moves):
                     ShapeError(f"axis {a} of what a step makes has length {bad[0]}, {bad[1]} in "
                                "the step before or at the start"),
                     self.node.op, self.node.inputs, self.node.origin), have, want)
+
+
+class Side(Inner):
+    """One side of a branch.  `late`: lengths of the outside that steps there bind."""
+
+    def __init__(self, step, k, plan, on, late):
+        self.step_, self.node = step, step.body[0]
+        self.body, self.roots, self.plan = self.node.attrs[k], plan.outputs, plan
+        self.turned = {}
+        self.lengths_outside = {}
+        for leaf, i in zip(plan.inputs, self.node.inputs[1:], strict=True):
+            for d, o in zip(leaf.type.shape, i.type.shape, strict=True):
+                self.lengths_outside.setdefault(d, o)
+        late = {d for d, o in self.lengths_outside.items() if o in late}
+        self.lay_out(plan, on, True, late)
+        self.able = all(isinstance(d, int) or d in self.lengths_outside and d not in late
+                        for s in self.arena.slots for d in s.shape)
+
+    def rooms(self):
+        return [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
+                for s in self.arena.slots]
+
+    def fits(self, node, lengths, target):
+        """The lengths of a place are known before only if both sides tell them."""
