@@ -14,7 +14,7 @@ from symgrad.compile.program import Program
 from symgrad.compile.report import Report
 from symgrad.config import config
 from symgrad.errors import ArgumentError
-from symgrad.node import INPUT, Node, rebuild
+from symgrad.node import CONST, INPUT, Node, constant, rebuild
 from symgrad.op import remake
 from symgrad.ops.body import Body
 from symgrad.types import Type
@@ -186,12 +186,18 @@ def planned(roots, leaves, updated, selection, report, expect):
 
 
 def inside(body, operands, selection, expect, known):
-    """The plan of a body, its lengths being those of the operands; `known`: those made before."""
-    types = [Type(i.type.dtype, operands[k].type.shape[body.inner(k):]) for k, i in body.reads()]
-    key = body, tuple(types)
+    """The plan of a body, its lengths being those of the operands, and its numbers those that are
+    known; `known`: plans made before."""
+    reads = body.reads()
+    types = [Type(i.type.dtype, operands[k].type.shape[body.inner(k):]) for k, i in reads]
+    numbers = {i: operands[k] for k, i in reads
+               if operands[k].op is CONST and not operands[k].type.ndim and not body.inner(k)}
+    key = body, tuple(types), tuple([(i, n.attrs) for i, n in numbers.items()])
     if key not in known:
         leaves = [Node(INPUT, (), (), t, i.origin, i.name)
                   for t, i in zip(types, body.inputs, strict=True)]
-        roots = rebuild(body.outputs, dict(zip(body.inputs, leaves, strict=True)), remake)
+        given = dict(zip(body.inputs, leaves, strict=True)) | {
+            i: constant(n.data, i.name) for i, n in numbers.items()}
+        roots = rebuild(body.outputs, given, remake)
         known[key] = planned(roots, leaves, (), selection, Report(None, ""), expect)
     return known[key]

@@ -12,7 +12,7 @@ from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.loops.forms import Updates, listed, read_returned, told
 from symgrad.node import CONST, SHARED, TABLE, Node, as_node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake
-from symgrad.ops.draft import Draft, Mapped, Rows
+from symgrad.ops.draft import Draft, Mapped, Rows, outside
 from symgrad.shared import births
 from symgrad.types import clash, kind_of
 
@@ -233,40 +233,6 @@ class _Step:
             draft.states.append(Rows([self.moved[s]], (1,), TABLE["unsqueeze"].of(s, axes=(0,)), x))
         draft.fixed.update({v: old for old, v in fixed.items()})
         return Traced(draft, order, moved, self.born)
-
-
-def outside(roots, variables):
-    """What a step needs of the world around it: expressions that do not depend on its variables.
-
-    Constants belong to the step, and so do arrays that are made of a few numbers alone (zeros, a
-    range), which are sooner made than read.
-    """
-    inside, made = set(variables), set()
-    order = toposort(roots)
-    for x in order:
-        if any(i in inside for i in x.inputs):
-            inside.add(x)
-        elif x.op is CONST or x.inputs and _made_of_numbers(x, made):
-            made.add(x)
-    found, waiting, seen = {}, list(roots), set()
-    waiting += [i for x in order if x in inside for i in x.inputs]
-    for x in waiting:
-        if x in seen or x in inside:
-            continue
-        seen.add(x)
-        if x not in made:
-            found[x] = None
-        else:
-            waiting.extend(x.inputs)
-    return list(found)
-
-
-def _made_of_numbers(x, made):
-    if x.op.kind == "source":
-        return all(i in made or not i.type.ndim for i in x.inputs)
-    return x.op.kind in ("elementwise", "view") and x.type.ndim and all(
-        i in made or not i.type.ndim for i in x.inputs) and any(i.op is not CONST and i in made
-                                                                for i in x.inputs)
 
 
 def holds(array, dtype):

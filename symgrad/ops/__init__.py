@@ -29,7 +29,6 @@ from symgrad.ops import (
     random,
     randomstate,
     reduce,
-    rows,
     scan,
     scan_grad,
     scatter,
@@ -42,7 +41,7 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, rows, ifelse, body, draft,
+           stats, index, keys, scatter, pick, select, linalg, blas, nn, ifelse, body, draft,
            scan_grad, scan, branch, random, mrg, randomstate)
 
 

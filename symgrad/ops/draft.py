@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symgrad.node import TABLE
+from symgrad.node import CONST, TABLE, toposort
 from symgrad.op import make
 from symgrad.ops.body import Body, State
 
@@ -96,3 +96,37 @@ class Draft:
         ``make(op, inputs, attrs, origin)`` makes the nodes."""
         whole = make(TABLE["loop"], self.operands(), (self.body,), origin)
         return [make(TABLE["item"], (whole,), (k,), origin) for k in range(len(whole.type.items))]
+
+
+def outside(roots, variables):
+    """What a step needs of the world around it: expressions that do not depend on its variables.
+
+    Constants belong to the step, and so do arrays that are made of a few numbers alone (zeros, a
+    range), which are sooner made than read.
+    """
+    inside, made = set(variables), set()
+    order = toposort(roots)
+    for x in order:
+        if any(i in inside for i in x.inputs):
+            inside.add(x)
+        elif x.op is CONST or x.inputs and _made_of_numbers(x, made):
+            made.add(x)
+    found, waiting, seen = {}, list(roots), set()
+    waiting += [i for x in order if x in inside for i in x.inputs]
+    for x in waiting:
+        if x in seen or x in inside:
+            continue
+        seen.add(x)
+        if x not in made:
+            found[x] = None
+        else:
+            waiting.extend(x.inputs)
+    return list(found)
+
+
+def _made_of_numbers(x, made):
+    if x.op.kind == "source":
+        return all(i in made or not i.type.ndim for i in x.inputs)
+    return x.op.kind in ("elementwise", "view") and x.type.ndim and all(
+        i in made or not i.type.ndim for i in x.inputs) and any(i.op is not CONST and i in made
+                                                                for i in x.inputs)

@@ -15,11 +15,13 @@ import numpy as np
 from symgrad.derive import Part
 from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.families import define
-from symgrad.node import as_node
-from symgrad.op import cast_node, make
+from symgrad.node import Node, as_node, rebuild, variable
+from symgrad.op import cast_node, make, remake
 from symgrad.ops.body import Body, State, run
-from symgrad.ops.lengths import static_length
+from symgrad.ops.draft import Draft, Mapped, outside
+from symgrad.ops.lengths import scalars, static_length
 from symgrad.ops.scan_grad import pulled, pushed
+from symgrad.ops.source import arange
 from symgrad.types import Tuple, Type, clash, kind_of
 
 
@@ -105,4 +107,30 @@ def results(n, seqs, inits, fixed, body):
     return [make(item, (whole,), (k,), whole.origin) for k in range(len(whole.type.items))]
 
 
-__all__ = ["Body", "State", "item", "loop", "results"]
+def map_rows(function, n):
+    """``function(i)`` for i = 0 … n - 1, stacked; n is an integer or a symbolic one.  None if the
+    function gives None.  ArgumentError if it is no function.
+
+    It is the smallest loop there is: no state goes from one row to the next.
+
+    >>> x = T.dvector("x"); map_rows(lambda i: x[i] * x, x.shape[0]).eval({x: [1., 2.]})
+    array([[1., 2.],
+           [2., 4.]])
+    """
+    if isinstance(function, Node) or not callable(function):
+        raise ArgumentError(f"the first argument must be a function of an index, "
+                            f"not {function!r:.60}")
+    n, = scalars([n], what="n")
+    index = variable(Type("int64", ()))
+    output = function(index)
+    if output is None:
+        return None
+    output = as_node(output)
+    fixed = {x: variable(x.type, x.name) for x in outside([output], [index])}
+    row, = rebuild([output], fixed, remake)
+    return Draft(n, seqs={index: arange.of(0, n, 1)}, maps=[Mapped(row)],
+                 fixed={v: x for x, v in fixed.items()}).build()[0]
+
+
+FUNCTIONS = (map_rows,)
+__all__ = ["Body", "State", "item", "loop", "map_rows", "results"]

@@ -157,7 +157,8 @@ class Text:
                 self.place(place, f"{x}.shape[{place.axis}]", places, 2)
 
     def place(self, place, have, places, indent=1):
-        if place.binds:
+        if not isinstance(place.length, int) and place.length not in self.dims:
+            # the first that is come to, which need not be the first of the plan
             self.dims[place.length] = text = f"d{len(self.dims)}"
             self.put(f"{text} = {have}", place.node, indent)
         else:
@@ -288,6 +289,7 @@ class Text:
         count = Counter(w for row in words for w in row)
         count.update(w for _, line in self.kept.hoisted for w in WORD.findall(line))
         count.update(self.names[r] for r in self.roots if r in self.names)
+        count.update(self.dims[d] for s in self.kept.slots for d in s.shape if d in self.dims)
         for k in range(len(self.body) - 1, -1, -1):
             line, node = self.body[k]
             idle = node is not None and node.op.kind != "leaf" and (

@@ -6,11 +6,11 @@ in all of them.  What has no form for all steps is None.
 
 from __future__ import annotations
 
-from symgrad.compile.rules.loop_work import rank_up
+from symgrad.compile.rules.loop_lengths import rank_up
 from symgrad.derive import expansion
 from symgrad.node import CONST, toposort
 from symgrad.op import weak_numbers
-from symgrad.ops.index import FULL, layout
+from symgrad.ops.index import FULL, gather, layout
 from symgrad.ops.join import join
 from symgrad.ops.lengths import length, product
 from symgrad.ops.linalg import batched_dot, dot, tensordot
@@ -94,9 +94,12 @@ class Batch:
 
     def _subtensor(self, x, inputs):
         (base, varies), *scalars = inputs
+        idx = x.attrs[0]
+        if not varies and idx == ("@", *(FULL,) * (len(idx) - 1)):
+            return gather.of(base, scalars[0][0], idx=("#", *idx[1:]))
         if not varies or any([v for _, v in scalars]):
             return None
-        return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *x.attrs[0]))
+        return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *idx))
 
     def _sized(self, x, inputs):
         (base, varies), *sizes = inputs

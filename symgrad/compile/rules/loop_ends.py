@@ -29,9 +29,7 @@ def steady(work):
     for s in list(d.states):
         if s.taps == (1,) and s.next is s.reads[0] and d.until is None:
             row = house.build(lambda s=s: s.init[0])
-            place = work.results.index(s)
-            work.results[place] = house.stretched(row, d.n, 1) if s.keep else s.init
-            d.states.remove(s)
+            work.become(s, house.stretched(row, d.n, 1) if s.keep else s.init)
             house.substitute(d, {s.reads[0]: work.fix(row, s.reads[0].name)})
             work.note("steady", row)
     for v, x in list(d.seqs.items()):
@@ -124,7 +122,7 @@ def folded(work, reads):
     Such is the cotangent of a loop's last row.
     """
     d, house = work.d, work.house
-    if "ends" in house.off:
+    if "ends" in house.off or house.span(d.n) == 0:
         return
     for v, x in list(d.seqs.items()):
         if house.beyond(x.type.shape[0], d.n) != 0:

@@ -33,8 +33,7 @@ def invariant(work):
     if d.until is None:
         for m in list(d.maps):
             if m.value in d.fixed and m.keep:
-                work.results[work.results.index(m)] = house.stretched(d.fixed[m.value], d.n)
-                d.maps.remove(m)
+                work.become(m, house.stretched(d.fixed[m.value], d.n))
                 work.note("invariant", m.value)
 
 
@@ -65,8 +64,7 @@ def hoisted(work):
     for m in list(d.maps):
         if level[m.value] < 2 and m.keep and (found := batch(m.value)) is not None:
             rows = found[0] if found[1] else house.stretched(found[0], d.n)
-            work.results[work.results.index(m)] = rows
-            d.maps.remove(m)
+            work.become(m, rows)
             work.note("hoist", rows)
     taken, needed = {}, set(house.outputs(d))
     for n in reversed(work.order()):

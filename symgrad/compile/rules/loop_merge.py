@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 
 from symgrad.compile.rules.loop_results import Work
-from symgrad.compile.rules.loop_work import House
 from symgrad.node import CONST, toposort
 from symgrad.ops.scan import item, loop
 
@@ -206,5 +205,3 @@ def equal_states(house, d, same):
             instead[s] = g[0]
     return variables, instead
 
-
-__all__ = ["House", "duplicates", "merged"]

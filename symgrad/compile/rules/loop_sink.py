@@ -10,10 +10,11 @@ from symgrad.ops.index import FULL, layout
 from symgrad.ops.lengths import length, product
 from symgrad.ops.linalg import dot, tensordot
 from symgrad.ops.logic import cast
-from symgrad.ops.math import add, mul, neg, sub, true_div
+from symgrad.ops.math import add, mul, neg, sub
 from symgrad.ops.reduce import sum_
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
+from symgrad.types import is_float
 
 
 def summed(work, reads):
@@ -51,10 +52,16 @@ def summed(work, reads):
             else:
                 start = s.init
                 d.states.remove(s)
-            start = None if zeros(start) else start[0]
+            full = any([like(t, s.reads[0]) for t in totals])
+            start = None if full and zeros(start) else start[0]
             total = house.build(chained, start, [(t, 1) for t in totals])
             work.finals[s] = found, house.build(lambda t=total: unsqueeze.of(t, axes=(0,)))
             work.note("sink", total)
+
+
+def like(a, b):
+    """Whether two nodes have the same axes, as far as stretching goes."""
+    return [d == 1 for d in a.type.shape] == [d == 1 for d in b.type.shape]
 
 
 def chained(x, terms):
@@ -83,7 +90,17 @@ def added(work, s):
         other = b if path is a else a
         terms.append((other, 1 if x.op is add else -1))
         x = path
-    return terms if terms and users[own] == 1 else None
+    if not terms or users[own] != 1:
+        return None
+    flat, waiting = [], terms[::-1]
+    while waiting:
+        x, sign = waiting.pop()
+        if x.op in (add, sub) and users[x] == 1:
+            a, b = x.inputs
+            waiting += [(b, sign if x.op is add else -sign), (a, sign)]
+        else:
+            flat.append((x, sign))
+    return flat
 
 
 def holds(x, own):
@@ -100,6 +117,9 @@ def holds(x, own):
     return False
 
 
+HEAVY = ("contract", "scatter", "elementwise", "reduction", "view")
+
+
 class Sums:
     """The sums of a step's values over all steps, as nodes for use after the loop; None where that
     is no better than adding them up."""
@@ -108,10 +128,11 @@ class Sums:
         self.work, self.house, self.n = work, work.house, work.d.n
         self.level = work.levels()
         self.fixed = Batch(work.house, work.d.n, {v: (x, False) for v, x in work.d.fixed.items()})
+        self.before = Batch(work.house, work.d.n, work.outside())
 
     def __call__(self, x):
-        if not self.level[x]:
-            return None
+        if self.level[x] < 2:
+            return self.of_sequences(x)
         form = getattr(self, f"_{x.op.name}", None)
         found = form(x, *x.inputs) if form is not None else None
         if found is None and x.inputs and self.work.stacked(x):
@@ -122,14 +143,39 @@ class Sums:
         return self.level[x] > 0
 
     def rows(self, x):
-        return self.work.stack(x)
+        found = None
+        if self.level[x] < 2 and not self.work.stacked(x):
+            found = self.before(x)
+        return found[0] if found is not None and found[1] else self.work.stack(x)
 
     def same(self, x):
         """The node outside of what is the same in all steps."""
         found = self.fixed(x)
         return None if found is None else found[0]
 
+    def of_sequences(self, x):
+        """The sum of what needs no states."""
+        if not is_float(x.type.dtype):
+            return None
+        form = getattr(self, f"_{x.op.name}", None) if x.op.kind in HEAVY else None
+        found = form(x, *x.inputs) if form is not None and self.level[x] else None
+        if found is not None:
+            return found
+        found = self.before(x)
+        if found is None:
+            return None
+        rows, varies = found
+        return sum_.of(rows, axis=(0,)) if varies else mul.of(rows, cast(self.n, x.type.dtype))
+
     # -- what goes through a sum
+
+    def _both(self, x, a, b):
+        if not a.type.shape == b.type.shape == x.type.shape:
+            return None
+        totals = self(a), self(b)
+        return None if None in totals else x.op.of(*totals)
+
+    _add = _sub = _both
 
     def _through(self, x, *inputs):
         if any([self.varies(i) for i in inputs[1:]]):
@@ -251,5 +297,3 @@ def unthin(x):
     """A value before it was given an axis of length one."""
     return x.inputs[0] if x.op is unsqueeze and len(x.attrs[0]) == 1 else x
 
-
-__all__ = ["cast", "summed", "true_div"]

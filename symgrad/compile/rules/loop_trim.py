@@ -6,7 +6,7 @@ from __future__ import annotations
 from symgrad.compile.rules.loop_batch import Batch
 from symgrad.compile.rules.loop_hoist import heavy
 from symgrad.compile.rules.loop_work import prune
-from symgrad.node import CONST, Node, toposort
+from symgrad.node import toposort
 from symgrad.ops.draft import Mapped, Rows
 
 
@@ -97,8 +97,7 @@ def postponed(work, reads):
         if found is None:
             continue
         rows, = house.mapped([found[0]], {x: work.stack(i) for i, x in stands.items()})
-        work.results[work.results.index(m)] = rows
-        d.maps.remove(m)
+        work.become(m, rows)
         work.note("sink", rows)
 
 
@@ -107,5 +106,3 @@ def ready(work, x):
     states = [s for s in work.d.states if s.keep]
     return work.stacked(x) or any([x in s.reads or s.next is x for s in states])
 
-
-__all__ = ["CONST", "Node", "postponed", "trimmed"]

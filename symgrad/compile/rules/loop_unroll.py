@@ -28,10 +28,8 @@ def unrolled(work):
         sizes = measure(m.value.type.shape, *[x for x in d.operands() if x.type.ndim])
         if sizes is None:
             return
-        zero = house.build(lambda m=m: broadcast_to.of(house.zero(m.value.type.dtype), 0))
-        nothing[m] = house.build(lambda zero=zero, sizes=sizes: broadcast_to.of(
-            zero if not sizes else unsqueeze.of(zero, axes=tuple(range(1, 1 + len(sizes)))),
-            house.number(0), *sizes))
+        nothing[m] = house.build(broadcast_to.of, house.zero(m.value.type.dtype),
+                                 house.number(0), *sizes)
     order = -1 if d.reverse else 1  # a state's rows are listed as they are made
     rows = {s: [row(house, s.init, k) for k in range(s.depth)][::order] for s in d.states}
     rows.update((m, []) for m in d.maps)
@@ -61,7 +59,7 @@ def whole(house, rows, r=None, s=None, reverse=False):
         rows = rows[:-s.depth] if reverse else rows[s.depth:]
     elif r is not None and not r.keep:
         rows = rows[:s.depth] if reverse else rows[-s.depth:]
-    made = house.build(lambda: stacked(rows))
+    made = house.build(lambda: stacked(rows) if rows else s.init[:0])
     house.pieces[made] = rows
     return made
 

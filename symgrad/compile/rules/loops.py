@@ -17,7 +17,8 @@ from symgrad.compile.rules import (
     loop_trim,
     loop_unroll,
 )
-from symgrad.compile.rules.loop_results import Reads, Work, measured
+from symgrad.compile.rules.loop_reads import Reads
+from symgrad.compile.rules.loop_results import Work, measured
 from symgrad.compile.rules.loop_work import House
 from symgrad.node import toposort
 from symgrad.ops.index import FULL, Slice, subtensor

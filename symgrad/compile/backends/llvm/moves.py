@@ -11,6 +11,7 @@ from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
 from symgrad.compile.backends.llvm.values import (
     Value,
+    asked,
     part,
     repeated,
     reshaped,
@@ -142,7 +143,8 @@ class Moves(Control):
             made = unsqueezed(x, node.attrs[0], node.type.ndim)
         elif name == "squeeze":
             made = squeezed(x, node.attrs[0])
-        elif name == "broadcast_to":
+        elif name in ("broadcast_to", "specify_shape"):
+            asked(self, node)
             made = stretched(x, node, self.lengths.shape(node.type))
         elif name == "reshape":
             lengths = (self.lengths.shape(node.type) if same_count(node) else

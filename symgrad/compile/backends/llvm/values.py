@@ -99,8 +99,7 @@ def _ones(node):
 def _fits(node):
     x = node.inputs[0].type.shape
     lead = node.type.ndim - len(x)
-    asked = [known(w) == d for w, d in zip(node.inputs[1:], node.type.shape, strict=True)]
-    return all(asked) and all(d == 1 or d == node.type.shape[lead + k] for k, d in enumerate(x))
+    return all(d == 1 or d == node.type.shape[lead + k] for k, d in enumerate(x))
 
 
 def same_count(node):
@@ -135,6 +134,27 @@ VIEWS = {
     "reshape": lambda n: True,
     "subtensor": _steps_known,
 }
+
+
+def asked(driver, node):
+    """Learn and check the lengths that a node's scalars ask for."""
+    w, found = driver.w, []
+    for n, d in zip(node.inputs[1:], node.type.shape, strict=True):
+        found.append(driver.lengths.length(d) if known(n) == d else driver.integer(n))
+
+    def error(bad):
+        problem = ShapeError(f"a length of {bad[0]} does not fit one of {bad[1]}"
+                             if bad[0] >= 0 else f"a length is negative: {bad[0]}")
+        return explain(problem, node.op, node.inputs, node.origin)
+
+    for n in found:
+        if not constant(n):
+            driver.refuse(w.let(f"icmp slt i64 {n}, 0"), error, n, "0")
+    driver.bind(node, found)
+    for n, d in zip(found, node.type.shape, strict=True):
+        want = driver.lengths.length(d)
+        if n != want:
+            driver.refuse(w.let(f"icmp ne i64 {n}, {want}"), error, n, want)
 
 
 def transposed(x, axes):
