@@ -96,12 +96,12 @@ def rows_of_digits(data, rng, batch_size=50):
 
 
 def recall(length, rng, symbols=8, batch_size=50):
-    """A symbol, one of eight, and then noise as loud."""
+    """A symbol, one of eight, and then noise."""
 
     def some(n):
         x = rng.normal(0, 0.3, (length, n, symbols)).astype("float32")
         y = rng.integers(0, symbols, n, dtype="int32")
-        x[0, np.arange(n), y] += 1
+        x[0] = np.arange(symbols) == y[:, None]
         return x, y
 
     return iter(lambda: some(batch_size), None), some(1000), symbols

@@ -91,7 +91,7 @@ def main():
     options = parser.parse_args()
     small = options.quick or sg.datasets.find_mnist() is None
     train, _, test = sg.datasets.digits() if small else sg.datasets.mnist()
-    n_epochs = 5 if options.quick else options.epochs
+    n_epochs = 3 if options.quick else options.epochs
     n_visible, n_hidden = train.x.shape[1], 100 if small else 500
     batch_size, n_chains = 20, 20
     print(f"A restricted Boltzmann machine of {n_visible} and {n_hidden} units on {len(train.x)} "
@@ -119,7 +119,7 @@ def main():
     # Chains that start at test digits; a row of the picture for every 1,000 sweeps of all of them.
     h = sg.shared(np.zeros((n_chains, n_hidden), "float32"), name="h")
     sg.function([x], [], updates=[(h, rbm.hidden(x))])(test.x[:n_chains])
-    (z, _, last), updates = rbm.sweeps(h, 50 if options.quick else 1000)
+    (z, _, last), updates = rbm.sweeps(h, 20 if options.quick else 1000)
     updates[h] = last[-1]
     sample = sg.function([], T.nnet.sigmoid(z[-1]), updates=updates)
     samples = np.concatenate([test.x[:n_chains], *[sample() for _ in range(9)]])
