@@ -150,7 +150,8 @@ def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
 
 
 def _front(plan, step_of, want):
-    """Steps that decide a length and can run before there are buffers, with what they need."""
+    """Steps that decide a length and can run before there are buffers, with what they need.  Those
+    that compare a length which is only decided later are not among them."""
     light, front = set(), set()
     for k, s in enumerate(plan.steps):
         if s.body[0].op.kind != "loop" and all(want(n).how != "out" for n in s.body) and all(
@@ -161,13 +162,23 @@ def _front(plan, step_of, want):
         ):
             light.add(k)
     counts = {s.body[0].inputs[0] for s in plan.steps if s.body[0].op.kind == "loop"}
-    stack = [k for k in sorted(light)
-             if any(n in plan.places or n in counts for n in plan.steps[k].body)]
-    while stack:
-        k = stack.pop()
-        if k not in front:
-            front.add(k)
-            stack += [step_of[i] for n in plan.steps[k].body for i in n.inputs if i in step_of]
+    known = {p.length for leaf in (*plan.inputs, *plan.shared)
+             for p in plan.places.get(leaf, ()) if p.binds}
+    for k in sorted(light):
+        if not any(n in plan.places or n in counts for n in plan.steps[k].body):
+            continue
+        needed, stack = set(), [k]
+        while stack:
+            j = stack.pop()
+            if j not in front and j not in needed:
+                needed.add(j)
+                stack += [step_of[i] for n in plan.steps[j].body for i in n.inputs if i in step_of]
+        places = [p for j in needed for n in plan.steps[j].body for p in plan.places.get(n, ())]
+        bound = {p.length for p in places if p.binds}
+        if all(p.length in bound or p.length in known for p in places
+               if not isinstance(p.length, int)):
+            front |= needed
+            known |= bound
     return front
 
 
