@@ -197,12 +197,19 @@ def late_lengths(plan, pieces, front=()):
     found, there = set(), {n for p in front for n in p.step.outputs}
     for p in pieces:
         if p.kind == "loop" and early(p.step.body[0].inputs[0], there) and not any(
-                d in found for n in p.step.outputs for d in n.type.shape[1:]):
+                d in found for d in met(p, plan)):
             continue
         for n in p.step.body:
             found.update([x.length for x in plan.places.get(n, ()) if x.binds
                           and isinstance(x.length, Dim)])
     return found
+
+
+def met(p, plan):
+    """The lengths that must be known before those of a loop's results can be told."""
+    for n in p.step.outputs:
+        yield from n.type.shape[1:]
+        yield from [x.length for x in plan.places.get(n, ()) if not x.binds]
 
 
 def early(n, there):

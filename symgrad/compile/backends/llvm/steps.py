@@ -13,7 +13,7 @@ from collections import namedtuple
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm import products
-from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths
+from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths, met
 from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
@@ -75,9 +75,8 @@ class Loops:
         """Bind the lengths of loops' results where the number of steps is known by now."""
         self.counted = {}
         for p in pieces:
-            rows = [d for n in p.step.outputs for d in n.type.shape[1:]]
             if p.kind == "loop" and early(p.step.body[0].inputs[0], self.values) and all(
-                    isinstance(d, int) or d in self.lengths.of for d in rows):
+                    isinstance(d, int) or d in self.lengths.of for d in met(p, self.plan)):
                 self.count(p)
 
     def count(self, p):
