@@ -244,8 +244,8 @@ class Module:
     """Functions and declarations, each once; `text` is what LLVM parses."""
 
     # Characters of one function that are too many for careful code generation: of a driver, which
-    # runs once, and of a kernel.  LLVM's work grows faster than they do.
-    LONG, HUGE = 100_000, 1_000_000
+    # has little to do itself, and of a kernel.  LLVM's work grows faster than they do.
+    LONG, HUGE = 16_000, 1_000_000
 
     def __init__(self):
         self.declared, self.heads, self.functions = {}, {}, {}

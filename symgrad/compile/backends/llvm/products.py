@@ -19,8 +19,8 @@ REAL = {"float32": "sgemm", "float64": "dgemm"}
 MATRIX = ("c", "a", "b")
 LONGEST = 2**31 - 1  # what BLAS's integers hold
 # Where our tiles beat BLAS (measured with OpenBLAS, which is best at what is nearly square): few
-# columns, but long sums; no more than so many rows or terms, but much work.
-LONG, THIN, SMALL, FEW = 128, 32, 2**18, 3
+# columns, but long sums; no more than so many rows or terms, but much work; tiny ones.
+LONG, THIN, SMALL, FEW, SMALLEST = 128, 32, 2**18, 3, 8
 
 
 def suffix(dtype):
@@ -160,6 +160,13 @@ def _choose(w, ways, dtype, library):
     if s.maskable:
         with way(both(solid, few, lines_c, lines_b)):
             call(w.module.borrow(ways, lines.narrow(ways, dtype)), "c", "a", "b", "b0", "n", "k")
+        small = both(test(f"sle i64 {x['m']}, {SMALLEST}"),
+                     test(f"sle i64 {size}, {SMALLEST ** 3}"))
+        with way(both(small, test(f"eq i64 {x['a1']}, 1"), few, lines_c, lines_b)):
+            with w.loop(x["m"]) as i:  # row by row
+                row = {y: w.cell(t, x[y], w.op("mul", "i64", i.index, x[f"{y}0"])) for y in "ca"}
+                w.do(f"call void {lines.narrow(ways, dtype)}(ptr {row['c']}, ptr {row['a']}, "
+                     f"ptr {x['b']}, i64 {x['b0']}, i64 {x['n']}, i64 %k, {t} %alpha, {t} %beta)")
     skinny = both(either(test(f"sle i64 {x['m']}, {THIN}"), test(f"sle i64 %k, {THIN}")),
                   either(test(f"sgt i64 {size}, {SMALL}"), w.op("xor", "i1", lines_b, "true")))
     slim = few
