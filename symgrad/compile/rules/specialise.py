@@ -22,7 +22,7 @@ from symgrad.compile.rules.common import (
     vec,
     zeros,
 )
-from symgrad.compile.rules.parts import counts
+from symgrad.compile.rules.parts import WRITES_AS_JOIN, counts
 from symgrad.node import CONST, constant
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length, lengths, product
@@ -376,5 +376,5 @@ def PRODUCT(node, pool):
 
 
 RULES = ruleset("specialise", ROW_LOOKUP, ROW_STORE, PICK_LOG_SOFTMAX, CELL_OF_SHIFTED,
-                SUM_OF_PLACE, SCALED_PLACE, ONE_HOT_SLOPE, ADD_INTO, *ORDER, SOFTMAX_OF_ALL,
-                *STRONG, *POWERS, TENSORDOT, PRODUCT, *SIGNS)
+                SUM_OF_PLACE, SCALED_PLACE, ONE_HOT_SLOPE, ADD_INTO, WRITES_AS_JOIN, *ORDER,
+                SOFTMAX_OF_ALL, *STRONG, *POWERS, TENSORDOT, PRODUCT, *SIGNS)
