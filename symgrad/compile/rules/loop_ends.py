@@ -177,6 +177,10 @@ def parts(house, x, d, deep=DEEP):
 def first_read(house, x, d):
     """Whether a write goes to the row that the first step reads: the last one or the first."""
     k, length = x.attrs[0][0], x.type.shape[0]
+    if isinstance(k, Slice):
+        if k.step is not None or k.stop is not None and d.reverse:
+            return False
+        k = k.start if d.reverse else (k.start or 0) if k.stop == (k.start or 0) + 1 else None
     if not d.reverse:
         return k == 0 and isinstance(k, int)
     if k == "@":
@@ -189,6 +193,8 @@ def row(house, x, v):
     """What a write puts into its row."""
     idx, y = x.attrs[0], x.inputs[1]
     rest, scalars = idx[1:], x.inputs[2 + (idx[0] == "@"):]
+    if isinstance(idx[0], Slice) and y.type.ndim:
+        y = house.build(lambda: y[0])
     if all([e == FULL for e in rest]):
         return y
     base = house.build(lambda: zeros_like(x.inputs[0][0]))

@@ -115,6 +115,10 @@ class Lengths:
             if n.op is subtensor and n.attrs[0] and isinstance(n.attrs[0][0], Slice):
                 rows = self.cut(inputs, n.attrs[0][0])
                 t = self.joined(n, t, t.with_shape((rows, *t.shape[1:])))
+            first = self.pool.make(n.op, inputs, n.attrs, n.origin, None, n.name)
+            t = self.joined(n, t, first.type)  # the same with other names for its lengths
+            if first.type is t:
+                return first
         if inputs == n.inputs and t is n.type:
             return n
         return self.pool.make(n.op, inputs, n.attrs, n.origin, t, n.name)
@@ -135,9 +139,11 @@ class Lengths:
         if stop == "@" and start == 0:
             stop = self.offset(inputs[1], n)
             return None if stop is None or not 0 <= stop <= more else self.span(n, stop)
-        if not isinstance(start, int) or start < 0 or stop is not None or more < start:
+        if not isinstance(start, int) or start < 0 or more < start:
             return None
-        return self.span(n, more - start)
+        if isinstance(stop, int) and start <= stop <= more:
+            return stop - start
+        return self.span(n, more - start) if stop is None else None
 
     # -- views
 

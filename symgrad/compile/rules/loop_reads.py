@@ -20,6 +20,7 @@ class Read(NamedTuple):
     node: Node
     row: int
     least: int
+    stop: int | None = None  # if it is several rows: the row behind them
 
 
 UNKNOWN = (None, True)  # the place of a row that is not known
@@ -81,7 +82,11 @@ class Reads:
                 if not part:
                     return None
                 if type(part) is list:
-                    stack.append((u, *part))
+                    rows = self.several(part, low, high, d, depth)
+                    if rows is None:
+                        stack.append((u, *part))
+                    else:
+                        found.append(Read(u, rows[0], 0, rows[1]))
                     continue
                 read = self.read(u, part, low, high, d, depth)
                 if read is None:
@@ -94,14 +99,15 @@ class Reads:
         that is not evident.  A place is (number, whether counted from the number of steps)."""
         entry, scalars = u.attrs[0][0], list(u.inputs[1:])
 
-        def at(e, default, forward=True):
+        def at(e, default):
             if e is None:
                 return default
             if e == "@":
                 c = self.house.offset(scalars.pop(0), count)
                 return None if c is None or low[1] else (low[0] + c, True)
             base = low if e >= 0 else high
-            return None if base is UNKNOWN else (base[0] + e, base[1])
+            short = base is low and low[1] and low[0] < 0  # it may begin later
+            return None if base is UNKNOWN or short else (base[0] + e, base[1])
 
         if not isinstance(entry, Slice):
             return at(entry, None)
@@ -131,6 +137,24 @@ class Reads:
             return None
         return Read(u, r, 0 if low[1] or fixed is not None or not depth else max(0, low[0] - r))
 
+    @staticmethod
+    def several(part, low, high, d, depth):
+        """Rows ``(a, b)`` that are evidently among the last of a state, if rows from `low` to
+        `high` are cut to `part`; else None."""
+        fixed = int(d.n.data) if d.n.op is CONST and d.until is None else 0
+        (a, counted), (b, to_end) = part
+        if b is None or not depth or d.reverse and d.until is not None:
+            return None
+        if d.reverse:
+            a, b = a + fixed * counted, b + fixed * to_end
+            beyond = high[0] + fixed if high[1] else high[0]
+            known = fixed or not (counted or to_end)
+            return (a, b) if known and 0 <= a <= b <= min(depth, beyond) else None
+        a, b = a - fixed * (not counted), b - fixed * (not to_end)
+        least = low[0] - fixed * (not low[1])
+        known = fixed or counted and to_end
+        return (a, b) if known and max(least, 0) <= a <= b <= depth else None
+
     def guarded(self, work, read):
         """The index of a row, out of range where there are too few steps."""
         n = work.d.n if work.d.until is None else self.items[work.node][len(work.results) - 1]
@@ -141,7 +165,11 @@ class Reads:
     def row(self, work, rows, read, k=None):
         """The read of these rows, which are all that is left of a result."""
         idx = read.node.attrs[0]
-        rest = [i for i in read.node.inputs[1 + (idx[0] == "@"):]]
+        first = (idx[0] == "@") + (list(idx[0]).count("@") if isinstance(idx[0], Slice) else 0)
+        rest = read.node.inputs[1 + first:]
+        if read.stop is not None:
+            part = Slice(read.row or None, None if read.stop == rows.type.shape[0] else read.stop)
+            return self.house.build(lambda: subtensor.of(rows, *rest, idx=(part, *idx[1:])))
         n, number = self.guarded(work, read), self.house.number
         at = read.row if k is None else k
         if n is None and rows.op is unsqueeze:

@@ -9,6 +9,7 @@ the loop is, and what nobody reads goes.
 from __future__ import annotations
 
 from symgrad.compile.pattern import exact, rounding
+from symgrad.compile.pool import absorb, export
 from symgrad.compile.rules import (
     loop_ends,
     loop_hoist,
@@ -25,6 +26,7 @@ from symgrad.ops.index import FULL, Slice, subtensor
 from symgrad.ops.lengths import length
 from symgrad.ops.scan import item, loop
 from symgrad.ops.scatter import inc_subtensor
+from symgrad.ops.shape import broadcast_to
 
 FIRST = Slice(None, "@")
 KINDS = {
@@ -48,9 +50,23 @@ def run(outputs, pool, log, off=()):
     if not any([n.op is loop for n in toposort(outputs)]):
         return outputs
     house = House(pool, log, frozenset(off))
+    outputs = within(outputs, pool, log, off)
     outputs = loop_merge.merged(house, outputs)
     outputs = before(house, outputs)
     return after(house, outputs)
+
+
+def within(outputs, pool, log, off):
+    """The graph with the loops in steps of loops rewritten: what they leave over may move on."""
+    new = {}
+    for n in toposort(outputs):
+        inputs, attrs = tuple([new[i] for i in n.inputs]), n.attrs
+        if n.op is loop and any([x.op is loop for x in toposort(attrs[0].outputs)]):
+            own, graph = absorb(attrs[0].outputs, expect=False)
+            attrs = (attrs[0].with_outputs(export(run(graph, own, log, off), own)),)
+        new[n] = n if inputs == n.inputs and attrs is n.attrs else pool.make(
+            n.op, inputs, attrs, n.origin, n.type, n.name)
+    return [new[o] for o in outputs]
 
 
 def before(house, outputs):
@@ -78,6 +94,8 @@ def looked_through(house, n, inputs):
     """What an index into the rows of a loop is, if there is no need of it; else None."""
     if n.op is subtensor and inputs[0] in house.pieces:
         return loop_unroll.of_pieces(house, n, inputs[0])
+    if n.op is subtensor and inputs[0].op is broadcast_to and inputs[0].type.ndim:
+        return part_of_fill(house, n, inputs)
     if n.op is not subtensor and n.op is not inc_subtensor or n.attrs[0][:1] != (FIRST,):
         return None
     told = house.told.get(house.pool.find(inputs[0].type.shape[0]))
@@ -88,6 +106,18 @@ def looked_through(house, n, inputs):
         return inputs[0]
     y = inputs[1]
     return y if n.attrs[1] and y.type.ndim == n.type.ndim else None
+
+
+def part_of_fill(house, n, inputs):
+    """Some rows of a number that is stretched, if it is known how many."""
+    base, _, *sizes = inputs[0].inputs
+    if base.type.ndim or not loop_ends.rows_only(n):
+        return None
+    rows = house.cut(inputs, n.attrs[0][0])
+    if rows is None:
+        return None
+    many = house.number(rows) if isinstance(rows, int) else house.steps(*house.told[rows])
+    return house.pool.make(broadcast_to, (base, many, *sizes), (), n.origin)
 
 
 def after(house, outputs):

@@ -126,6 +126,9 @@ def test_only_the_last_rows_are_kept(reverse, taps, rows):
         for lost in (wrote, row):
             with pytest.raises(IndexingError):
                 run(rewritten(lost)[0], given)
+    ends = [buffer[:depth]] if reverse else [buffer[-depth:], buffer[n:], buffer[n:n + 1]]
+    left, = same([*ends, last], given, "trim")
+    assert not left.attrs[0].states[0].keep
     left, = same([buffer[1:], last], given)
     assert left.attrs[0].states[0].keep
 

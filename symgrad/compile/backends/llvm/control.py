@@ -33,13 +33,21 @@ class Control:
         w.block(fine)
 
     def bind(self, node, lengths):
-        """Learn and check the lengths of a value that decides them."""
+        """Learn and check the lengths of a value that decides them.  Steps may come in another
+        order than the plan's: the first one to have a length is the one that is believed."""
+        of, before = self.lengths.of, self.lengths.before
         for place in self.plan.places.get(node, ()):
             have, want = lengths[place.axis], place.length
-            if place.binds:
-                self.lengths.of[want] = have
+            if place.binds and want not in before:
+                of[want] = have
                 continue
-            want = self.lengths.length(want)
+            if not place.binds and not isinstance(want, int) and want not in of:
+                of[want], before[want] = have, place
+                continue
+            if place.binds:  # the other one knows why they should be equal
+                have, want, place = of[want], have, before[want]
+            else:
+                want = self.lengths.length(want)
             if have != want:
                 self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"),
                             lambda bad, p=place: mismatch(p, bad[0], bad[1]), have, want)

@@ -24,10 +24,11 @@ class Value:
 
 
 class Lengths:
-    """Arithmetic with lengths; what was computed once is not computed again."""
+    """Arithmetic with lengths; what was computed once is not computed again.  `before`: lengths
+    learnt from a value that was to be checked by another one."""
 
     def __init__(self, w):
-        self.w, self.of, self.memo = w, {}, {}
+        self.w, self.of, self.memo, self.before = w, {}, {}, {}
 
     def length(self, d):
         return str(d) if isinstance(d, int) else self.of[d]
