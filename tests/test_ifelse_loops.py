@@ -118,6 +118,58 @@ def test_draws_in_a_side(backend):
     assert not np.array_equal(a, c) and (b >= 0).all() and (b < 1).all()
 
 
+# -- what stays in its side
+
+
+def test_what_may_fail_does_not_leave_its_side(backend, calls, sides):
+    x, w, n, k = T.dvector("x"), T.dvector("w"), T.lscalar("n"), T.lscalar("k")
+    then, _ = sides
+    out, _ = sg.scan(lambda t, s: sg.ifelse(T.eq(t, 2), then(w), s * 2), sequences=T.arange(n),
+                     outputs_info=x)
+    f = made([x, w, n], out[-1], backend)
+    f(X, X, 2)
+    assert said(calls) == []
+    np.testing.assert_allclose(f(X, X, 4), 4 * X)
+    assert said(calls) == ["then"]
+    out, _ = sg.scan(lambda s, w: sg.ifelse(T.lt(k, 3), w[k] * s, s * 2), outputs_info=x,
+                     non_sequences=w, n_steps=n)
+    f = made([x, w, n, k], out[-1], backend)
+    np.testing.assert_allclose(f(X, X, 2, 5), 4 * X)
+    np.testing.assert_allclose(f(X, X, 2, 2), 4 * X)
+    given = then(w)  # a named argument is computed once, before the loop
+    out, _ = sg.scan(lambda s, v: sg.ifelse(T.lt(k, 3), v + s, s * 2), outputs_info=x,
+                     non_sequences=given, n_steps=n)
+    made([x, w, n, k], out[-1], backend)(X, X, 3, 5)
+    assert said(calls) == ["then"]
+
+
+def test_a_gradient_keeps_only_what_was_computed(backend, calls, sides):
+    x, w, n = T.dvector("x"), T.dvector("w"), T.lscalar("n")
+    then, _ = sides
+    out, _ = sg.scan(lambda t, s: sg.ifelse(T.eq(t, 2), T.exp(then(s * w)), s * 2),
+                     sequences=T.arange(n), outputs_info=x)
+    f = made([x, w, n], sg.grad(out[-1].sum(), [x, w]), backend)
+    gx, gw = f(X, X, 2)
+    np.testing.assert_allclose(gx, np.full(3, 4.0))
+    np.testing.assert_allclose(gw, np.zeros(3))
+    assert said(calls) == []
+    gx, gw = f(X, X, 3)
+    e = np.exp(8 * X * X)
+    np.testing.assert_allclose(gx, e * 2 * X * 4)
+    np.testing.assert_allclose(gw, e * 8 * X)
+    assert set(said(calls)) == {"then", "then'"}
+
+
+def test_rows_that_are_not_there_are_not_read(backend):
+    w, rows = T.dvector("w"), T.lvector("rows")
+    out, _ = sg.map(lambda r: sg.ifelse(r < 3, T.exp(w[r]), -1.0), sequences=rows)
+    f = made([w, rows], [out, sg.grad(out.sum(), w)], backend)
+    e = np.exp(X)
+    value, g = f(X, [0, 7, 1, 7])
+    np.testing.assert_allclose(value, [e[0], -1, e[1], -1])
+    np.testing.assert_allclose(g, [e[0], e[1], 0])
+
+
 # -- against `where`
 
 

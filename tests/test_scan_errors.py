@@ -122,6 +122,8 @@ def test_what_is_known_when_it_runs(backend):
     sums, _ = sg.scan(lambda a, b: a + b, x, 0.0, n_steps=n)
     fails("the number of steps is negative: -1", sums, [1.0, 2.0], -1)
     fails("has 2 rows, too few for 3 steps", sums, [1.0, 2.0], 3)
+    late, _ = sg.scan(lambda a, b: a + b, x, {"initial": x, "taps": [-3]})
+    fails("needs 3 rows to begin with, not 2", late, [1.0, 2.0])
     grows, _ = sg.scan(lambda b: T.concatenate([b, b]), outputs_info=x, n_steps=3)
     fails("", grows, [1.0, 2.0])
     clash, _ = sg.scan(lambda a, b: a + b, m, x)

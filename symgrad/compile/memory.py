@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from symgrad.ops.ifelse import RISKY
 from symgrad.types import BYTES
 
 
@@ -183,8 +184,7 @@ def _front(plan, step_of, want):
 
 
 def _may_fail(step, places):
-    risky = ("gather", "scatter", "opaque", "source", "loop", "branch")
-    return any(n in places or n.op.kind in risky or
+    return any(n in places or n.op.kind in RISKY or
                (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
 
 

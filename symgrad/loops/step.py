@@ -55,7 +55,7 @@ def trace(who, fn, sequences, outputs, non_sequences, n, backwards, strict):
     step.check_states()
     if strict:
         step.check_strict(others)
-    return step.drafted(n)
+    return step.drafted(n, others)
 
 
 def _many(n, one, more=None):
@@ -211,10 +211,11 @@ class _Step:
 
     # -- the whole
 
-    def drafted(self, n):
+    def drafted(self, n, given):
         tops = [v for vs in self.reads for v in vs]
         variables = {*self.seqs, *tops, *self.moved.values()}
-        fixed = {old: variable(old.type, old.name) for old in outside(self.roots(), variables)}
+        fixed = {old: variable(old.type, old.name)
+                 for old in outside(self.roots(), variables, given)}
         self.replace(fixed)
         draft, order = Draft(n, seqs=dict(self.seqs), until=self.condition), []
         for k, x in enumerate(self.made):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from symgrad.node import CONST, TABLE, toposort
 from symgrad.op import make
 from symgrad.ops.body import Body, State
+from symgrad.ops.ifelse import held
 
 
 @dataclass(eq=False)
@@ -98,13 +99,14 @@ class Draft:
         return [make(TABLE["item"], (whole,), (k,), origin) for k in range(len(whole.type.items))]
 
 
-def outside(roots, variables):
+def outside(roots, variables, given=()):
     """What a step needs of the world around it: expressions that do not depend on its variables.
 
     Constants belong to the step, and so do arrays that are made of a few numbers alone (zeros, a
-    range), which are sooner made than read.
+    range), which are sooner made than read; and what may fail and only a side of a conditional asks
+    for, if it is not `given`.
     """
-    inside, made = set(variables), set()
+    inside, made = set(variables), set(held(roots, given))
     order = toposort(roots)
     for x in order:
         if any(i in inside for i in x.inputs):

@@ -134,6 +134,29 @@ def needs(outputs, order=None):
     return found
 
 
+# Kinds of ops that may fail on values of the right types.
+RISKY = ("gather", "scatter", "opaque", "source", "loop", "branch")
+
+
+def held(outputs, keep=()):
+    """Nodes that must not be moved out of the side of a conditional: what only a side asks for and
+    may fail, but for those in `keep`, and what is made of it."""
+    order = toposort(outputs)
+    asked, found = needs(outputs, order), set()
+    for n in order if asked is not None else ():
+        if n.inputs and asked.get(n) != () and n not in keep:
+            if may_fail(n) or any([i in found for i in n.inputs]):
+                found.add(n)
+    return found
+
+
+def may_fail(n):
+    """Whether an op may fail on values of the right types and lengths."""
+    op = n.op
+    return (op.kind in RISKY or op.name == "subtensor"
+            or op.kind == "reduction" and op.identity is None)
+
+
 def wanted(when, values):
     """Whether a value that is asked for `when` is needed; `values`: {node: array}."""
     return when is not None and all([bool(values.get(c, not taken)) is taken for c, taken in when])

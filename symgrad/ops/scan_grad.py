@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symgrad.derive import backward, forward, reachable
-from symgrad.node import TABLE, constant, rebuild, toposort
+from symgrad.node import CONST, TABLE, constant, leaves, rebuild, toposort
 from symgrad.op import make, remake
 from symgrad.ops.draft import Draft, Mapped, Rows
+from symgrad.ops.ifelse import ifelse, needs
 from symgrad.ops.lengths import length
 from symgrad.ops.shape import unsqueeze
 from symgrad.ops.source import zeros_like
@@ -166,7 +167,10 @@ class _Backwards:
         stored = self.stored(outputs, have) if d.save else []
         extra = [x for x in stored if x not in have]
         if extra:
-            more = replace(d, maps=[*d.maps, *map(Mapped, extra)])
+            asked = needs(outputs) or {}
+            kept = self.measured([sided(x, [w for w in asked.get(x, ()) if self.old(w[0])])
+                                  for x in extra])
+            more = replace(d, maps=[*d.maps, *map(Mapped, kept)])
             found = more.build(origin=self.out.origin)
             self.out = found[0].inputs[0]
             at = len(d.states) + len(d.maps)
@@ -190,6 +194,11 @@ class _Backwards:
                 if v in used:
                     new.seqs[v] = self.read(j, tap)
         new.fixed.update({v: w for v, w in d.fixed.items() if v in used})
+
+    def old(self, x):
+        """Whether the old step can compute a value."""
+        there = set(self.d.body.inputs)
+        return all(i in there or i.op is CONST for i in leaves([x]))
 
     @property
     def measures(self):
@@ -241,6 +250,16 @@ class _Backwards:
                 kept[x] = None
                 there.add(x)
         return list(kept)
+
+
+def sided(x, when):
+    """A value where these conditions hold, else zeros: what only a side of a conditional made is
+    kept where that was taken."""
+    whole = x
+    for condition, taken in reversed(when):
+        both = whole, zeros_like(x)
+        whole = ifelse.of(condition, *(both if taken else both[::-1]))
+    return whole
 
 
 def cheap(x):

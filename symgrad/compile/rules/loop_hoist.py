@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from symgrad.compile.rules.loop_batch import Batch
 from symgrad.compile.rules.loop_work import prune
+from symgrad.ops.ifelse import held
 from symgrad.ops.scan_grad import cheap
 from symgrad.types import Tuple, is_float
 
@@ -19,10 +20,11 @@ def invariant(work):
     level = work.levels()
     batch = Batch(house, d.n, {v: (x, False) for v, x in d.fixed.items()})
     taken, needed = {}, set(house.outputs(d))
+    stay = held(house.outputs(d))
     for n in reversed(work.order()):
         if n not in needed:
             continue
-        if not level[n] and worth(n) and (found := batch(n)) is not None:
+        if not level[n] and n not in stay and worth(n) and (found := batch(n)) is not None:
             taken[n] = work.fix(found[0], n.name)
             work.note("invariant", found[0])
         else:
@@ -67,10 +69,11 @@ def hoisted(work):
             work.become(m, rows)
             work.note("hoist", rows)
     taken, needed = {}, set(house.outputs(d))
+    stay = held(house.outputs(d))
     for n in reversed(work.order()):
         if n not in needed:
             continue
-        found = batch(n) if level[n] == 1 and heavy(n, level) else None
+        found = batch(n) if level[n] == 1 and n not in stay and heavy(n, level) else None
         if found is not None and found[1]:
             t = n.type
             taken[n] = house.leaf(found[0].type.with_shape(
