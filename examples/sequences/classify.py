@@ -53,7 +53,7 @@ class LSTM(Plain):
 
     def __init__(self, n_in, n, rng):
         super().__init__(n_in, n, rng)
-        self.b.set_value(np.repeat(np.float32([1, 0, 0, 0]), n))  # at first, forget nothing
+        self.b.set_value(np.repeat(np.float32([3, 0, 0, 0]), n))  # at first, forget little
 
     def step(self, x, h, c):
         gates = T.dot(x, self.W) + T.dot(h, self.U) + self.b
