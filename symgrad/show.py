@@ -16,6 +16,7 @@ from symgrad.graph import (
     updates_of,
 )
 from symgrad.node import Node
+from symgrad.ops.body import Body
 from symgrad.scalars import ROWS
 
 IDS = ("char", "int", "id", "")
@@ -30,6 +31,8 @@ def debugprint(obj, file=None, depth=None, ids="char", print_type=True, lines=Tr
     A sub-graph with several users is printed once; after that its row ends in ``···``.  For a
     compiled function it is the rewritten graph; ``#3`` says that step 3 of the plan computes the
     row, ``→ W`` that it is the new value of the shared variable W.
+
+    What one step of a loop computes comes below the tree.
 
     `file`: an open file, None for standard output, or ``"str"`` to get the text back.
     `depth`: how many levels to print.  `ids`: ``"char"`` (A, B, … AA), ``"int"``, ``"id"``
@@ -60,13 +63,23 @@ def _rows(obj, depth, name_of, print_type):
     step_of = {n: k for k, step in enumerate(steps) for n in (*step.body, *step.outputs)}
     opened = set()
     stack = [(root, "", "", 0) for root in reversed(roots)]
-    while stack:
+    bodies, whose = [], None
+    while stack or bodies:
+        if not stack:  # what stands in attributes comes when the rest has been told
+            whose, word, body = bodies.pop(0)
+            yield "", None
+            yield f"{whose.op.name} [id {name_of(whose)}], {word}:", whose.origin
+            stack = [(root, "", "", 0) for root in reversed(body.outputs)]
+            continue
         node, before, below, level = stack.pop()
         deep = depth is not None and level + 1 >= depth
         closed = bool(node.inputs) and (deep or node in opened)
         row = _row(node, name_of(node), step_of.get(node), print_type)
-        if not level and node in updates:
+        if whose is None and not level and node in updates:
             row += f" → {updates[node]}"
+        if node not in opened:
+            bodies += [(node, word, a) for word, a in zip(node.op.params, node.attrs, strict=False)
+                       if isinstance(a, Body)]
         yield before + row + " ···" * closed, node.origin
         if closed:
             continue

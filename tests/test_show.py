@@ -179,3 +179,14 @@ def test_a_line_of_mathematics(make, text):
 
 def test_integers_stay_integers():
     assert pprint(T.lscalar("n") + 2) == "(n + 2)"
+
+
+def test_what_a_step_computes_comes_below():
+    x, w = T.dvector("x"), T.dscalar("w")
+    sums, _ = sg.scan(lambda a, s: s * w + a, x, 0.0, name="decay")
+    text = sg.debugprint(sums, file="str", lines=False)
+    whole, step = text.split("\n\n")
+    assert "loop{body=2 nodes} [id C] (f64[?]) 'decay'" in whole
+    assert step.splitlines() == [
+        "loop [id C], body:", "add [id I] f64[]", "├─ mul [id J] f64[]", "│  ├─ input [id K] f64[]",
+        "│  └─ w [id L] f64[]", "└─ x[t] [id M] f64[]"]

@@ -24,13 +24,13 @@ from symgrad.ops.shape import reshape, unsqueeze
 from symgrad.types import BYTES, kind_of
 
 
-def chunked(draft, every, ends=False):
+def chunked(draft, every, ends=False, name=None):
     """The loop in chunks of `every` steps, as `Chunked`, or as it is if there is no whole one.
     `ends`: only the last row of each chunk is a result."""
     n = known(draft.n)
     if not ends and isinstance(n, int) and isinstance(known(every), int) and n <= known(every):
-        return plain(draft)
-    return Chunked(draft, every, ends)
+        return plain(draft, name)
+    return Chunked(draft, every, ends, name)
 
 
 def exactly(x):
@@ -43,13 +43,13 @@ class Chunked:
     """As `Done`, of a loop in chunks: `outer` is the loop over them, `rest` what is left: one
     step or more, if there are any, but for loops that may stop."""
 
-    def __init__(self, draft, every, ends=False):
+    def __init__(self, draft, every, ends=False, name=None):
         self.draft, self.every, self.ends_only = draft, every, ends
         with weak_numbers():
             self.whole = exactly(maximum(draft.n - 1, 0) // every)
             self.steps = exactly(self.whole * every)
             left = exactly(draft.n - self.steps)
-        self.outer = plain(self.over_chunks())
+        self.outer = plain(self.over_chunks(), name and f"{name}, chunks")
         states = len(draft.states)
         if draft.until is not None:
             self.stopped, self.counts = self.outer.maps[-2:]
@@ -57,7 +57,7 @@ class Chunked:
         inits = [self.outer.last(j) for j in range(states)]
         self.rest = plain(replace(
             draft, n=left, seqs={v: x[self.steps:] for v, x in draft.seqs.items()},
-            states=[replace(s, init=x) for s, x in zip(draft.states, inits, strict=True)]))
+            states=[replace(s, init=x) for s, x in zip(draft.states, inits, strict=True)]), name)
 
     def over_chunks(self):
         """The loop over chunks.  Its states are all the rows that a step may read; its mapped

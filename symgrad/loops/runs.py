@@ -48,9 +48,11 @@ class Done:
         return self.maps[k] if self.count is None else self.maps[k][:self.count]
 
 
-def plain(draft):
+def plain(draft, name=None):
     """The loop as it is."""
     found = draft.build()
+    if found and name:
+        found[0].inputs[0].name = name
     count = found.pop() if draft.until is not None else None
     states = len(draft.states)
     return Done(found[:states], [s.depth for s in draft.states], found[states:], count)
@@ -68,7 +70,7 @@ def maximum(a, b):
 # -- truncated gradients
 
 
-def cut_off(draft, steps, run=plain):
+def cut_off(draft, steps, run=plain, name=None):
     """The loop whose gradient comes from the last `steps` steps: those before are a loop of their
     own, through which nothing flows (though it is connected).  `run` puts the last ones
     together."""
@@ -82,7 +84,7 @@ def cut_off(draft, steps, run=plain):
         before = constant(n - k, dtype="int64") if isinstance(n, int) and isinstance(k, int) else \
             maximum(draft.n - steps, 0)
         after = draft.n - before
-    first = plain(replace(draft, n=before))
+    first = plain(replace(draft, n=before), name)
     states = []
     for j, s in enumerate(draft.states):  # the last steps may read rows of the very beginning
         found = still(first.rows(j)[-s.depth:])

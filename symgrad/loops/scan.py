@@ -42,7 +42,8 @@ def scan(fn, sequences=None, outputs_info=None, non_sequences=None, n_steps=None
         kept for the gradient, what lies between is computed again
     memory : a number of bytes that states and values kept for the gradient may take: chooses
         `checkpoint_every`
-    mode, name, profile, allow_gc : of no effect, there for old programs
+    name : of the loop, in printouts
+    mode, profile, allow_gc : of no effect, there for old programs
 
     Returns
     -------
@@ -75,9 +76,11 @@ class _Loop:
         every = ends or chunk_size(who, draft, checkpoint_every, memory)
 
         def run(draft):
-            return plain(draft) if every is None else chunked(draft, every, ends is not None)
+            if every is None:
+                return plain(draft, name)
+            return chunked(draft, every, ends is not None, name)
 
-        self.done = run(draft) if last is None else cut_off(draft, last, run)
+        self.done = run(draft) if last is None else cut_off(draft, last, run, name)
         for s in self.traced.born:
             s.default_update = self.done.last(self.traced.moved[s])
 

@@ -58,6 +58,12 @@ def trace(who, fn, sequences, outputs, non_sequences, n, backwards, strict):
     return step.drafted(n, others)
 
 
+def _again(node, inputs):
+    """`remake`, without casts that have become idle."""
+    idle = node.op.name == "cast" and inputs[0].type.dtype == node.type.dtype
+    return inputs[0] if idle else remake(node, inputs)
+
+
 def _many(n, one, more=None):
     return f"{n} {one if n == 1 else more or one + 's'}"
 
@@ -97,7 +103,7 @@ class _Step:
                 *([] if self.condition is None else [self.condition])]
 
     def replace(self, old_to_new):
-        found = iter(rebuild(self.roots(), old_to_new, remake))
+        found = iter(rebuild(self.roots(), old_to_new, _again))
         self.made = [next(found) for _ in self.made]
         self.updates = Updates((s, next(found)) for s in list(self.updates))
         if self.condition is not None:
@@ -135,6 +141,7 @@ class _Step:
     def settle_weak(self):
         """Constant initial values take the dtype of what the step makes of them, if it can hold
         them: the step is then built again upon that."""
+        self.written = self.made, self.updates, self.condition, list(self.reads)
         for _ in range(8):  # each time dtypes get wider, or one gets what the step casts it to
             wanted = {o: x.type.dtype for o, _, x, _ in self.states()
                       if x.type.dtype != o.initial.type.dtype and o.weak
@@ -148,14 +155,19 @@ class _Step:
                 self.widen(o)
 
     def retype(self, wanted):
-        """Other dtypes for initial values: {output: dtype}."""
+        """Other dtypes for initial values: {output: dtype}.  It begins with the step as written,
+        where casts still say what was meant."""
+        self.made, self.updates, self.condition, reads = self.written
         change = {}
-        for k, o in enumerate(self.outputs):
+        for k, vs in enumerate(reads):
+            o = self.outputs[k]
             if o in wanted:
                 o.initial = cast_node(o.initial, wanted[o])
-                new = [variable(v.type.with_dtype(wanted[o]), v.name) for v in self.reads[k]]
-                change.update(zip(self.reads[k], new, strict=True))
-                self.reads[k] = new
+            self.reads[k] = vs
+            if vs and vs[0].type.dtype != o.initial.type.dtype:
+                self.reads[k] = [variable(v.type.with_dtype(o.initial.type.dtype), v.name)
+                                 for v in vs]
+                change.update(zip(vs, self.reads[k], strict=True))
         self.replace(change)
 
     def widen(self, output):
