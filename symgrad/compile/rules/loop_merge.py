@@ -75,9 +75,8 @@ def connected(members, new):
             if body.seqs <= k < states or not x.type.ndim or x.op is CONST:
                 continue
             part[find(owner.setdefault(x, n))] = find(n)
-        if not body.seqs:  # nothing but states: they are the same loop if they begin alike
-            for x in inputs[:states]:
-                part[find(owner.setdefault(x, n))] = find(n)
+        if not body.seqs and not body.fixed:  # nothing but states: it may be the same loop
+            part[find(owner.setdefault(tuple(inputs), n))] = find(n)
     groups = {}
     for n in members:
         groups.setdefault(find(n), []).append(n)
