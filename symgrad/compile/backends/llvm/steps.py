@@ -193,7 +193,11 @@ class Side(Within):
             self.values[leaf] = replace(v, lengths=self.lengths.shape(leaf.type))
 
     def fits(self, node, lengths, target):
-        """The lengths of a place are known before only if both sides tell them."""
+        for axis, (have, want) in enumerate(zip(lengths, target.lengths, strict=True)):
+            if have != want:
+                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
+                    ShapeError(f"axis {a} of what a side makes has length {bad[0]}, not {bad[1]}"),
+                    self.node.op, self.node.inputs, self.node.origin), have, want)
 
 
 class Inner(Within):
