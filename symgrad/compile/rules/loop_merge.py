@@ -59,8 +59,9 @@ def together(house, loops, new):
 
 
 def connected(members, new):
-    """The loops in parts that have something in common: a sequence or a fixed operand that is more
-    than a number.  Others gain nothing from each other, and take each other's cache."""
+    """The loops in parts that have something in common: all operands, or a sequence or a fixed
+    operand that is more than a number.  Others gain nothing from each other, and take each other's
+    cache."""
     owner, part = {}, {n: n for n in members}
 
     def find(n):
@@ -75,8 +76,7 @@ def connected(members, new):
             if body.seqs <= k < states or not x.type.ndim or x.op is CONST:
                 continue
             part[find(owner.setdefault(x, n))] = find(n)
-        if not body.seqs and not body.fixed:  # nothing but states: it may be the same loop
-            part[find(owner.setdefault(tuple(inputs), n))] = find(n)
+        part[find(owner.setdefault(inputs, n))] = find(n)
     groups = {}
     for n in members:
         groups.setdefault(find(n), []).append(n)
