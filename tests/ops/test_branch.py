@@ -180,3 +180,18 @@ def test_branch():
     bad = Body((y,), (y > 0, y.prod()))
     with pytest.raises(DtypeError, match="one side makes"):
         make(branch, (c, v), (then, bad, ()))
+
+
+def test_a_long_chain_is_a_tree():
+    x, k = T.dvector("x"), T.lscalar("k")
+    y = x
+    for j in range(40):
+        y = ifelse(T.eq(k, j), T.exp(x * j), y)
+
+    def depth(graph):
+        return max([1 + max(map(depth, [s.outputs for s in n.attrs[:2]]))
+                    for n in toposort(graph) if n.op is branch], default=0)
+
+    assert depth(compiled(y)) == 6
+    pool, graph = absorb([y])
+    assert depth(apply(REWRITES, graph, pool, select("-sides.tree"))) == 40

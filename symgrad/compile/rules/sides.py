@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact
+from symgrad.compile.rules.switches import treed
 from symgrad.node import CONST, Constant, toposort, variable
 from symgrad.op import make
 from symgrad.ops.body import Body
@@ -25,7 +26,7 @@ from symgrad.ops.scan_grad import cheap
 from symgrad.ops.shape import broadcast_to
 from symgrad.types import Dim, Tuple, Type
 
-KINDS = {"where": exact}
+KINDS = {"where": exact, "tree": exact}
 FEW = 8  # operations on numbers that are done in any case rather than behind a jump
 
 
@@ -38,6 +39,12 @@ def run(outputs, pool, log, off=()):
     if "where" not in off:
         found = _chosen(outputs, order, asked, pool, log)
         if found is not outputs:
+            outputs, order = found, toposort(found)
+            asked = needs(outputs, order)
+    if asked is not None and "tree" not in off:
+        found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
+        if found is not outputs:
+            _count(log, "tree")
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()
@@ -71,9 +78,14 @@ def _chosen(outputs, order, asked, pool, log):
 
 def _light(n, asked, light):
     """Whether both sides of a conditional are there anyway, but for a few numbers."""
-    there, stack, few = set(asked[n]), list(n.inputs[1:]), 0
     if n.inputs[1].type is not n.type or n.inputs[2].type is not n.type:
         return False
+    return _free(n.inputs[1:], asked[n], asked, light)
+
+
+def _free(nodes, when, asked, light=()):
+    """Whether values cost next to nothing where what is asked for `when` is there."""
+    there, stack, few = set(when), list(nodes), 0
     while stack:
         i = stack.pop()
         if i.op.kind == "leaf" or there.issuperset(asked.get(i, (None,))):
