@@ -13,7 +13,14 @@ from collections import namedtuple
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm import products
-from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths, met
+from symgrad.compile.backends.llvm.arena import (
+    LATE,
+    alone,
+    assign,
+    early,
+    late_lengths,
+    met,
+)
 from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
@@ -178,7 +185,7 @@ class Within(Loops, Moves):
                     self.value(i)
 
     def address(self, slot):
-        return self.place[slot]
+        return self.apart(slot) if slot.number == LATE else self.place[slot]
 
     def reserve(self, node, dtype, ndim):
         if node in self.numbers:
