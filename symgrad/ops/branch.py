@@ -26,7 +26,7 @@ class Told(NamedTuple):
         """`type` told by nodes, of which the branch is over `operands`."""
         found = {d: (k, axis) for k, n in reversed(list(enumerate(operands)))
                  for axis, d in enumerate(n.type.shape)}
-        return cls(type.dtype, tuple([d if isinstance(d, int) else found.get(d)
+        return cls(type.dtype, tuple([d if isinstance(d, int) else d and found.get(d)
                                       for d in type.shape]))
 
     def type(self, operands):
