@@ -288,6 +288,8 @@ def test_a_random_loop_compiled(block, backend):
             want = run(outputs, dict(zip(inputs, arrays, strict=True)))
         except SymgradError:
             continue
+        if not np.isfinite(want[0]):
+            continue  # a mean of no rows
         with sg.options(backend=backend):
             found = sg.function(inputs, outputs, on_unused_input="ignore")(*arrays)
         try:
@@ -309,6 +311,8 @@ def check(seed):
             with pytest.raises(SymgradError):
                 run(rewritten(outputs)[0], values)
             return
+        if not np.isfinite(want[0]):
+            return  # a mean of no rows
         agree(want, run(rewritten(outputs)[0], values))
     except Exception as error:
         error.add_note(f"reproduce with:\n\n{text}\n")
