@@ -155,17 +155,19 @@ def translate(request, selection, backend, report, expect=True):
     return code
 
 
-def planned(roots, leaves, updated, selection, report, expect):
-    """The plan of a graph, and in it those of the bodies of its loops.  The last of `roots` are the
-    new values of the shared variables `updated`."""
+def planned(roots, leaves, updated, selection, report, expect, done=False):
+    """The plan of a graph, and in it those of the bodies of its loops and branches.  The last of
+    `roots` are the new values of the shared variables `updated`; `done`: the graph is in its final
+    form."""
     clock = time.perf_counter
     start = clock()
-    pool, graph = absorb(roots, expect)
+    final, graph = absorb(roots, expect)
     report.timed("intern", start)
-    graph = apply(REWRITES, graph, pool, selection, report.rows)
-    start = clock()
-    final, graph = absorb(graph, expect, prior=pool)
-    report.timed("settle", start)
+    if not done:
+        graph = apply(REWRITES, graph, final, selection, report.rows)
+        start = clock()
+        final, graph = absorb(graph, expect, prior=final)
+        report.timed("settle", start)
     start = clock()
     count = len(roots) - len(updated)
     updates = [
@@ -179,13 +181,14 @@ def planned(roots, leaves, updated, selection, report, expect):
         bodies = [a for a in node.attrs if type(a) is Body]
         if bodies:
             start = clock()
-            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known)
+            done = node.op.kind == "branch"  # its sides were rewritten with the whole
+            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known, done)
                                       for b in bodies])
             report.timed(node.op.name, start)
     return plan
 
 
-def inside(body, operands, selection, expect, known):
+def inside(body, operands, selection, expect, known, done):
     """The plan of a body, its lengths being those of the operands, and its numbers those that are
     known; `known`: plans made before."""
     reads = body.reads()
@@ -199,5 +202,5 @@ def inside(body, operands, selection, expect, known):
         given = dict(zip(body.inputs, leaves, strict=True)) | {
             i: constant(n.data, i.name) for i, n in numbers.items()}
         roots = rebuild(body.outputs, given, remake)
-        known[key] = planned(roots, leaves, (), selection, Report(None, ""), expect)
+        known[key] = planned(roots, leaves, (), selection, Report(None, ""), expect, done)
     return known[key]

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
+from symgrad.compile.memory import counter
 from symgrad.compile.nest import Assign, For, statements
 from symgrad.ops.lengths import known
 from symgrad.types import BYTES, Dim, is_complex
 
+LATE = -1  # the number of a slot that is no part of the arena, since its lengths are not known then
 LINE = 64  # bytes: slots start at the start of a cache line
 
 
@@ -71,9 +73,9 @@ class Arena:
 
 def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',
-    'join', 'write', 'view', 'loop', 'python'), `step` and `nest`; `candidates`: {update value: its
-    leaf}; `late`: lengths not known when the arena is taken; `front`: how many pieces run before
-    that."""
+    'join', 'range', 'write', 'view', 'loop', 'python'), `step` and `nest`; `candidates`: {update
+    value: its leaf}; `late`: lengths not known when the arena is taken; `front`: how many pieces
+    run before that."""
     arena, free = Arena(), {}
     base, homes = arena.base, arena.homes
     for p in pieces:
@@ -88,6 +90,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     kept = set(plan.roots)
 
     def take(dtype, shape):
+        if any(getattr(d, "base", d) in late for d in shape):
+            return Slot(LATE, dtype, shape)
         stock = free.get((BYTES[dtype], shape))
         if stock and reuse:
             return stock.pop()
@@ -96,6 +100,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
         return slot
 
     def give(slot):
+        if slot.number == LATE:
+            return
         free.setdefault((BYTES[slot.dtype], slot.shape), []).append(slot)
 
     for k, p in enumerate(pieces):
@@ -196,7 +202,7 @@ def late_lengths(plan, pieces, front=()):
     loop's results are known as soon as its number of steps is."""
     found, there = set(), {n for p in front for n in p.step.outputs}
     for p in pieces:
-        if p.kind == "loop" and early(p.step.body[0].inputs[0], there) and not any(
+        if p.kind in ("loop", "range") and early(counter(p.step.body[0]), there) and not any(
                 d in found for d in met(p, plan)):
             continue
         for n in p.step.body:
