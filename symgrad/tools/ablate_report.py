@@ -22,7 +22,8 @@ FORMAT = "symgrad ablation 1"
 COLUMNS = (
     "function", "name", "kind", "passes", "backend", "used", "fired", "effect", "same",
     "ms.median", "ms.low", "ms.high", "ratio.median", "ratio.low", "ratio.high", "rounds",
-    "compile_ms.median", "compile_ms.low", "compile_ms.high", "compile_ratio", "compile_effect",
+    "compile_ms.median", "compile_ms.low", "compile_ms.high",
+    "compile_ratio.median", "compile_ratio.low", "compile_ratio.high", "compile_effect",
     "nodes", "steps", "kernels", "bytes", "bytes_by", "memory", "error", "error_at", "error_ulp",
     "truth", "why",
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import gc
+import math
 import os
 import time
 from contextlib import contextmanager, nullcontext
@@ -14,7 +15,7 @@ from symgrad.compile.passes import PIPELINE
 from symgrad.errors import ArgumentError, MissingPackage, near
 from symgrad.extras import need
 from symgrad.tools.ablate_report import Ablation, machine
-from symgrad.tools.ablate_stats import FAILED, NOTHING, SAME, UNUSED, Spread, effect, ratios
+from symgrad.tools.ablate_stats import FAILED, SAME, UNUSED, Spread, effect, ratios
 from symgrad.tools.ablate_subject import Subject, paired, source_of
 from symgrad.tools.ablate_truth import name_of_wide, truth, worst
 
@@ -141,8 +142,7 @@ class _Run:
         request = self.full.request
         given = dict(zip(request.leaves, self.full.arrays, strict=True))
         self.truth = truth(request.roots, given)
-        self.noise = 0.0
-        self.compiling = Spread.of(self.full.seconds)
+        self.noise = self.compile_noise = 0.0
 
     def row(self, variant):
         """What is known of a variant before it is compiled."""
@@ -161,16 +161,15 @@ class _Run:
         if variant.kind == "again":
             return row | self._again()
         try:
-            subject = Subject(self.source, variant.passes, variant.backend, self.compiles)
+            subject = Subject(self.source, variant.passes, variant.backend, self.compiles, True)
             results = subject.results()
         except Exception as error:  # noqa: BLE001 - the others are to be measured all the same
             why = str(error).partition("\n")[0]
             return row | {"effect": FAILED, "why": f"{type(error).__name__}: {why}"}
         row |= self._facts(subject, results)
-        compiling = Spread.of(subject.seconds)
-        row["compile_ratio"] = compiling.median / self.compiling.median
-        row["compile_effect"] = NOTHING if not compiling.apart(self.compiling) else (
-            "slower" if compiling.median > self.compiling.median else "faster")
+        compiling = ratios(subject.seconds, subject.beside)
+        row["compile_ratio"] = compiling._asdict()
+        row["compile_effect"] = effect(compiling, self.compile_noise)
         row["same"] = self._same(subject, results)
         if row["same"]:
             return row | {"effect": SAME}
@@ -183,22 +182,20 @@ class _Run:
     def _again(self):
         """The whole compiled again, a few times: what differs is noise, that of the places in
         memory where code and buffers come to lie included."""
-        found, times, seconds = [], [], list(self.full.seconds)
+        found, times, compiling = [], [], []
         for _ in range(AGAIN):
-            subject = Subject(self.source)
-            seconds += subject.seconds
+            subject = Subject(self.source, compiles=self.compiles, beside=True)
+            compiling.append(ratios(subject.seconds, subject.beside))
             mine, whole = paired(subject, self.full, self._rounds(subject), LEAST)
             found.append(ratios(mine, whole))
             times += mine
-        self.noise = max([r.noise for r in found])
-        self.compiling = Spread.of(seconds)
-        ratio = Spread(min([r.low for r in found]), sorted([r.median for r in found])[AGAIN // 2],
-                       max([r.high for r in found]))
+        self.noise = max([r.size for r in found])
+        self.compile_noise = max([r.size for r in compiling])
         results = subject.results()
         return self._facts(subject, results) | {
-            "effect": "noise", "same": self._same(subject, results), "ms": _ms(Spread.of(times)),
-            "ratio": ratio._asdict(), "rounds": len(times),
-            "compile_ms": _ms(self.compiling)}
+            "effect": "noise", "noise": math.exp(self.noise), "same": self._same(subject, results), "ms": _ms(Spread.of(times)),
+            "ratio": _all_of(found)._asdict(), "rounds": len(times),
+            "compile_ratio": _all_of(compiling)._asdict(), "compile_effect": "noise"}
 
     def _facts(self, subject, results):
         """What needs no clock but that of the compilation."""
@@ -227,6 +224,12 @@ class _Run:
         subject.call()
         once = time.process_time() - start
         return max(1, min(self.rounds, int(PATIENCE / max(once, 1e-9))))
+
+
+def _all_of(spreads):
+    """One that holds several."""
+    middle = sorted([s.median for s in spreads])[len(spreads) // 2]
+    return Spread(min([s.low for s in spreads]), middle, max([s.high for s in spreads]))
 
 
 def _ms(spread):

@@ -34,13 +34,9 @@ class Spread(NamedTuple):
         return cls(values[at], statistics.median(values), values[n - 1 - at])
 
     @property
-    def noise(self):
-        """The greatest distance of a ratio's interval from 1, as a logarithm."""
-        return max(abs(math.log(self.low)), abs(math.log(self.high)))
-
-    def apart(self, other):
-        """Whether two intervals have nothing in common."""
-        return self.high < other.low or other.high < self.low
+    def size(self):
+        """How far a ratio's median is from 1, as a logarithm."""
+        return abs(math.log(self.median))
 
 
 def ratios(measured, reference):
@@ -53,15 +49,15 @@ NOTHING, SAME = "no effect seen", "same program"
 UNUSED, FAILED = "not used here", "failed"
 
 
-def effect(ratio, noise, rounds):
-    """``slower`` or ``faster`` where a ratio is beyond doubt: its interval does not hold 1, and it
-    is farther from 1 than `noise`, which two compilations of the same gave.  Few rounds make no
-    interval to trust: then only a factor of `PLAIN` counts.
+def effect(ratio, noise, rounds=ENOUGH):
+    """``slower`` or ``faster`` where a ratio is beyond doubt: its interval lies on one side of 1,
+    wholly farther away than `noise`, which is what recompiling the same thing does (a logarithm).
+    Few rounds make no interval to trust: then it must be farther than a factor of `PLAIN`.
 
     >>> effect(Spread(1.1, 1.2, 1.3), 0.02, 15), effect(Spread(0.98, 1.01, 1.02), 0.0, 15)
     ('slower', 'no effect seen')
     """
     least = noise if rounds >= ENOUGH else max(noise, math.log(PLAIN))
-    if ratio.low <= 1 <= ratio.high or abs(math.log(ratio.median)) <= least:
-        return NOTHING
-    return "slower" if ratio.median > 1 else "faster"
+    if math.log(ratio.low) > least:
+        return "slower"
+    return "faster" if math.log(ratio.high) < -least else NOTHING

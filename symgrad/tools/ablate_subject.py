@@ -97,12 +97,16 @@ class Subject:
     Its shared variables are copies; `reset` gives them their first values again.
     """
 
-    def __init__(self, source, passes="", backend="", compiles=1):
+    def __init__(self, source, passes="", backend="", compiles=1, beside=False):
         self.source, self.passes, self.backend = source, passes, backend
-        self.seconds = []  # of each compilation
+        # of each compilation; of the whole's that were made between them
+        self.seconds, self.beside = [], []
         for _ in range(compiles):
-            with options(cache=False), firings() as self.fired:
-                made, seconds = source.make(passes, backend)
+            with options(cache=False):
+                if beside:
+                    self.beside.append(source.make("", "")[1])
+                with firings() as self.fired:
+                    made, seconds = source.make(passes, backend)
             self.seconds.append(seconds)
         self.request = made.program
         mine = [(s, shared(s.container.cell[0], name=s.name)) for s in made.get_shared()]

@@ -29,8 +29,8 @@ def table(found):
 
 LEGEND = f"""\
 A rule or pass that makes a call slower when it is left out is useful.  ratio: without it over the
-whole, paired; {NOTHING!r}: the interval holds 1, or the whole compiled again was as far from it.
-compile ms is followed by * where its range is apart from the whole's.  A dot: as the whole."""
+whole, in turns; {NOTHING!r}: its interval is not wholly beyond what compiling the whole again does.
+compile ms has a * where the same holds of the time for compiling.  A dot: as the whole."""
 
 
 def headline(facts):

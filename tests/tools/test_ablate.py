@@ -299,12 +299,12 @@ def test_the_interval_of_a_median():
     assert Spread.of([5.0]) == (5.0, 5.0, 5.0)
     assert Spread.of(range(8)) == (0, 3.5, 7)  # 1 - 2 / 2**8 is 99.2 %
     assert Spread.of(range(15)) == (2, 7, 12)
-    assert Spread.of([1, 2, 3]).noise == pytest.approx(np.log(3))
+    assert Spread.of([1, 2, 3]).size == pytest.approx(np.log(2))
 
 
 def test_an_effect_is_beyond_doubt_or_none():
     assert effect(Spread(1.05, 1.1, 1.2), 0.02, 15) == "slower"
-    assert effect(Spread(1.05, 1.1, 1.2), 0.2, 15) == "no effect seen"
+    assert effect(Spread(1.05, 1.1, 1.2), 0.06, 15) == "no effect seen"
     assert effect(Spread(0.98, 1.1, 1.2), 0.0, 15) == "no effect seen"
     assert effect(Spread(0.5, 0.6, 0.7), 0.02, 15) == "faster"
     assert effect(Spread(1.2, 1.3, 1.4), 0.0, 3) == "no effect seen"  # three rounds prove little
