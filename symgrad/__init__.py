@@ -23,6 +23,7 @@ from symgrad.op import Op
 from symgrad.ops.ifelse import ifelse
 from symgrad.shared import shared
 from symgrad.show import debugprint, pprint
+from symgrad.tools.ablate import ablate
 from symgrad.tools.draw import draw
 from symgrad.types import Dim, Type
 
@@ -41,6 +42,7 @@ __all__ = [
     "Rop",
     "Type",
     "Variable",
+    "ablate",
     "config",
     "constant",
     "datasets",
