@@ -23,9 +23,10 @@ from pathlib import Path
 from types import ModuleType
 
 from symgrad.compile.callable import Function
-from symgrad.errors import ArgumentError, near
+from symgrad.errors import ArgumentError, UnknownName, near
 from symgrad.tools.ablate import COMPILES, ROUNDS, ablate
 from symgrad.tools.ablate_report import read
+from symgrad.tools.ablate_table import ending, functions, headline, part
 
 PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE.parent / "benchmarks" / "models"
@@ -80,14 +81,24 @@ def run(options):
     if not any(os.environ.get(word) for word in THREADS):
         return _with_one_thread(options)
     earlier = options.compare and read(options.compare)
+    pairs = [pair for target in options.targets
+             for pair in functions_of(target, shlex.split(options.arguments))]
     found = []
-    for target in options.targets:
-        for f, inputs in functions_of(target, shlex.split(options.arguments)):
+    try:
+        for f, inputs in pairs:
             found.append(ablate(f, inputs, only=options.only, rounds=options.rounds,
                                 compiles=options.compiles, compare=earlier,
                                 progress=sys.stderr.isatty()))
+            if len(found) == 1:
+                print(headline(found[0].machine))
+            for name in functions(found[-1].rows):
+                print(f"\n{part(found[-1].rows, name)}", flush=True)
+    except KeyboardInterrupt:
+        print("stopped by hand", file=sys.stderr)
+        if not found:
+            return 1
     report = reduce(add, found)
-    print(report)
+    print(f"\n{ending(report)}")
     for word in ("json", "csv", "html", "png"):
         if file := getattr(options, word):
             print(f"wrote {report.save(file)}")
@@ -104,7 +115,12 @@ def _with_one_thread(options):
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **dict.fromkeys(THREADS, "1"),
                    "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run(words, env=environment).returncode
+    child = subprocess.Popen(words, env=environment)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # it has had it, too, and tells what it has
+            continue
 
 
 # -- what is to be looked at
@@ -112,7 +128,7 @@ def _with_one_thread(options):
 
 def functions_of(target, arguments=()):
     """Pairs (function or builder, inputs) of a script or a model; ArgumentError if there are none,
-    or no such model."""
+    UnknownName if there is no such model."""
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():
@@ -124,7 +140,7 @@ def functions_of(target, arguments=()):
     if target not in known:
         where = near(target, [*known, ALL]) if known else (
             f"the models are in benchmarks/models of a checkout, and {MODELS} is not there")
-        raise ArgumentError(f"ablate: no model is called {target!r}: {where}; a script ends in .py")
+        raise UnknownName(f"ablate: no model is called {target!r}: {where}; a script ends in .py")
     return from_script(MODELS / f"{target}.py", ())
 
 

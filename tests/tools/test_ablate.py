@@ -10,7 +10,7 @@ import pytest
 import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.passes import PIPELINE, firings
-from symgrad.errors import ArgumentError, MissingInputError
+from symgrad.errors import ArgumentError, MissingInputError, UnknownName
 from symgrad.tools import ablate_page, ablate_report, ablate_truth
 from symgrad.tools.ablate_run import variants
 from symgrad.tools.ablate_stats import Spread, effect
@@ -260,7 +260,7 @@ def test_a_builder_that_forgets_an_input():
 
 def test_a_pattern_that_matches_nothing():
     f, _ = softplus()
-    with pytest.raises(ArgumentError, match="nothing is called 'stabilize': did you mean stabil"):
+    with pytest.raises(UnknownName, match="nothing is called 'stabilize': did you mean stabil"):
         sg.ablate(f, [LARGE], only="stabilize")
 
 
