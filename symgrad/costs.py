@@ -33,10 +33,11 @@ class Costs:
 
     def bytes(self, nodes):
         """How many bytes the values of nodes take together, or None."""
-        sizes = [self.size(n.type) for n in nodes]
+        types = [t for n in nodes for t in getattr(n.type, "items", (n.type,))]
+        sizes = [self.size(t) for t in types]
         if None in sizes:
             return None
-        return sum([s * BYTES[n.type.dtype] for s, n in zip(sizes, nodes, strict=True)])
+        return sum([s * BYTES[t.dtype] for s, t in zip(sizes, types, strict=True)])
 
     def traffic(self, node):
         """Bytes that a node reads and writes; a view moves none."""

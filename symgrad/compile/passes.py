@@ -54,7 +54,7 @@ class _Composites:
 
 
 EXPAND = rule_on("composite", kind=exact)(lambda node, pool: expansion(node))
-_expand = RuleSet("expand", (EXPAND,))
+_expand = RuleSet("expand", (EXPAND,), open_ended=True)
 _expand.by_op = _Composites()
 
 PIPELINE = (
@@ -148,9 +148,34 @@ def _parse(text):
     return Selection(frozenset(off), frozenset(rules_off), frozenset(kinds))
 
 
+class Stage(NamedTuple):
+    """What a pass did, in full: `f.explain()` tells of it."""
+
+    name: str
+    log: Log
+    before: list  # outputs
+    after: list
+    pool: object
+    within: tuple  # the loops (or conditionals) whose body this graph is, from the outermost
+    seconds: float
+
+
+@dataclass
+class Trace:
+    """A `Stage` for each pass of a compilation, in order; those for bodies of loops among them."""
+
+    stages: list = field(default_factory=list)
+    within: tuple = ()
+
+    def inside(self, node):
+        """What to hand to the compilation of a body of this node."""
+        return Trace(self.stages, (*self.within, node))
+
+
 @dataclass
 class Row:
-    """What one pass did: `f.report` prints these."""
+    """What one pass did: `f.report` prints these.  `times`: seconds by rule, if they were asked
+    for."""
 
     name: str
     seconds: float
@@ -158,20 +183,21 @@ class Row:
     after: int = 0
     fired: dict = field(default_factory=dict)
     refused: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
 
 
-def apply(names, outputs, pool, selection, rows=None, hook=None):
+def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, trace=None):
     """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
-    is called between."""
+    is called between.  `timed`: look at the clock for each rule; `trace`: a `Trace` to fill."""
     count = 0 if rows is None else len(toposort(outputs))
     for name in names:
         chosen = BY_NAME[name]
         if chosen.rules is None and chosen.run is None or name not in selection:
             continue
-        log, start = Log(), time.perf_counter()
-        before = outputs
+        log = Log.full() if trace is not None else Log(times={} if timed else None)
+        start, before = time.perf_counter(), outputs
         if chosen.bodies:
-            change = partial(normal, names=chosen.bodies, selection=selection)
+            change = partial(normal, names=chosen.bodies, selection=selection, trace=trace)
             outputs = within(outputs, pool, change)
         if chosen.rules is not None:
             outputs = rewrite(outputs, selection.rules(chosen), pool, log)
@@ -185,15 +211,18 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
         if rows is not None:
             seconds, had = time.perf_counter() - start, count
             count = len(toposort(outputs)) if outputs != before else had
-            rows.append(Row(name, seconds, had, count, log.fired, log.refused))
+            rows.append(Row(name, seconds, had, count, log.fired, log.refused, log.times or {}))
+        if trace is not None:
+            seconds = time.perf_counter() - start
+            trace.stages.append(Stage(name, log, before, outputs, pool, trace.within, seconds))
         if hook:
             hook(name, before, outputs)
     return outputs
 
 
 def within(outputs, pool, change):
-    """The graph with the body of each loop changed: ``change(body)`` gives the new one."""
-    bodies = {n: change(n.attrs[0]) for n in toposort(outputs) if n.op.kind == "loop"}
+    """The graph with the body of each loop changed: ``change(loop)`` gives the new one."""
+    bodies = {n: change(n) for n in toposort(outputs) if n.op.kind == "loop"}
     if all(n.attrs[0] is body for n, body in bodies.items()):
         return outputs
 
@@ -208,11 +237,12 @@ def within(outputs, pool, change):
     return [new[o] for o in outputs]
 
 
-def normal(body, names, selection):
+def normal(loop, names, selection, trace=None):
     """A loop's body after these passes."""
+    body, trace = loop.attrs[0], trace and trace.inside(loop)
     pool, graph = absorb(body.outputs, expect=False)
-    graph = within(graph, pool, lambda inner: normal(inner, names, selection))
-    return body.with_outputs(export(apply(names, graph, pool, selection), pool))
+    graph = within(graph, pool, lambda inner: normal(inner, names, selection, trace))
+    return body.with_outputs(export(apply(names, graph, pool, selection, trace=trace), pool))
 
 
 REWRITES = tuple(p.name for p in PIPELINE if p.rules is not None or p.run is not None)

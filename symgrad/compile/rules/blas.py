@@ -72,9 +72,7 @@ class _Walk:
         return [self.new[o] for o in self.outputs]
 
     def note(self, name, old, made):
-        self.log.fired[name] = self.log.fired.get(name, 0) + 1
-        if self.log.history is not None:
-            self.log.history.append((name, old, made))
+        self.log.note(name, old, made)
         return made
 
     # -- (a @ b).T

@@ -43,10 +43,6 @@ def run(outputs, pool, log, off=()):
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()
 
 
-def _count(log, name):
-    log.fired[name] = log.fired.get(name, 0) + 1
-
-
 # -- conditionals that need no jump
 
 
@@ -61,8 +57,8 @@ def _chosen(outputs, order, asked, pool, log):
     for n in order:
         inputs = tuple([new[i] for i in n.inputs])
         if n in light:
-            _count(log, "where")
             new[n] = pool.make(where, inputs, (), n.origin, n.type, n.name)
+            log.note("where", n, new[n])
         else:
             new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin,
                                                             n.type, n.name)
@@ -156,7 +152,6 @@ class _Sides:
 
     def branch(self, condition, group):
         """The `branch` of conditionals on one condition."""
-        _count(self.log, "branch")
         pool, sides = self.pool, (True, False)
         targets = {t: [n.inputs[1 if t else 2] for n in group] for t in sides}
         cones = {t: self.cone(targets[t], condition, t)[0] for t in sides}
@@ -180,6 +175,7 @@ class _Sides:
         idle = (*[(1, k + j) for j in range(len(extra[True]))],
                 *[(0, k + len(extra[True]) + j) for j in range(len(extra[False]))])
         made = pool.make(branch, inputs, (*bodies, idle), group[0].origin)
+        self.log.note("branch", group[0], made)
         for k, n in enumerate([*group, *extra[True], *extra[False]]):
             node = pool.make(item, (made,), (k,), n.origin, n.type, n.name)
             (self.new if k < len(group) else self.given)[n] = node
