@@ -6,8 +6,10 @@ from math import isqrt
 
 from symgrad.derive import expansion
 from symgrad.node import toposort
+from symgrad.ops.lengths import known
+from symgrad.ops.scan import item, loop
 from symgrad.scalars import Apply, expression
-from symgrad.types import BYTES
+from symgrad.types import BYTES, Tuple
 
 
 class Costs:
@@ -33,7 +35,8 @@ class Costs:
 
     def bytes(self, nodes):
         """How many bytes the values of nodes take together, or None."""
-        types = [t for n in nodes for t in getattr(n.type, "items", (n.type,))]
+        types = [t for n in nodes
+                 for t in (n.type.items if type(n.type) is Tuple else (n.type,))]
         sizes = [self.size(t) for t in types]
         if None in sizes:
             return None
@@ -41,15 +44,18 @@ class Costs:
 
     def traffic(self, node):
         """Bytes that a node reads and writes; a view moves none."""
-        return 0 if node.op.kind in ("leaf", "view") else self.bytes([*node.inputs, node])
+        idle = node.op.kind in ("leaf", "view") or node.op is item
+        return 0 if idle else self.bytes([*node.inputs, node])
 
     def flops(self, node):
         """Scalar operations of a node, or None."""
         kind = node.op.kind
-        if kind in ("leaf", "view"):
+        if kind in ("leaf", "view") or node.op is item:
             return 0
         if kind == "composite":
             return self._composite(node)
+        if node.op is loop:
+            return self._loop(node)
         sizes = [self.size(n.type) for n in (*node.inputs, node)]
         if None in sizes:
             return None
@@ -60,6 +66,13 @@ class Costs:
         if kind == "contract" and len(node.inputs) == 2:
             return _products(sizes, _batch(node, sizes[-1]))
         return sizes[-1]
+
+    def _loop(self, node):
+        """The steps of a loop, times what one computes."""
+        steps = known(node.inputs[0])
+        steps = steps if isinstance(steps, int) else self.unknown
+        parts = [self.flops(x) for x in toposort(node.attrs[0].outputs)]
+        return None if steps is None or None in parts else steps * sum(parts)
 
     def _scalar(self, node):
         """How many rows of the scalar vocabulary make one element."""

@@ -151,6 +151,7 @@ class Program:
         until = "None"
         if rng.random() < 0.15 and not nested:
             until = f"T.gt(T.sum({self.pick(values)}), {round(float(rng.uniform(0, 2)), 2)})"
+        backwards = rng.random() < .25 and until == "None"  # only gradients go backwards
         name = self.name("loop")
         rows = ", ".join([f"Rows([{', '.join(r)}], {t}, {i}, {x})"
                           for (t, _, r, i), x in zip(states, nexts, strict=True)])
@@ -158,7 +159,7 @@ class Program:
                  f"{{{', '.join(f'{v}: {x}' for v, x in seqs.items())}}}, [{rows}], "
                  f"{{{', '.join(f'{v}: {w}' for v, w in fixed.items())}}}, "
                  f"[{', '.join(f'Mapped({m})' for m in maps)}], {until}, "
-                 f"{rng.random() < .25}).build()")
+                 f"{backwards}).build()")
         out = []
         for k in range(len(states) + len(maps)):
             r = self.name("r")

@@ -11,7 +11,8 @@ from symgrad.ops.draft import Draft, Rows
 from symgrad.ops.scan import loop
 from symgrad.types import Type
 
-BEFORE = REWRITES[:REWRITES.index("loops")]
+BEFORE = REWRITES[:REWRITES.index("merge")]
+OURS = REWRITES[REWRITES.index("merge"):REWRITES.index("loops") + 1]
 RNG = np.random.default_rng(0)
 
 
@@ -21,8 +22,11 @@ def rewritten(outputs, passes=""):
     pool, graph = absorb(outputs)
     selection, rows = select(passes), []
     graph = apply(BEFORE, graph, pool, selection)
-    graph = apply(["loops"], graph, pool, selection, rows)
-    return export(graph, pool), rows[0].fired
+    graph = apply(OURS, graph, pool, selection, rows)
+    fired = {}
+    for row in rows:
+        fired |= row.fired if row.name != "shapes" else {}
+    return export(graph, pool), fired
 
 
 def same(outputs, values, *forms, passes=""):
@@ -31,7 +35,8 @@ def same(outputs, values, *forms, passes=""):
     new, fired = rewritten(outputs, passes)
     for form in forms:
         assert fired.get(form), f"{form} did not fire: {fired}"
-        without, others = rewritten(outputs, f"{passes} -loops.{form}")
+        off = "-merge -loops.merge" if form == "merge" else f"-loops.{form}"
+        without, others = rewritten(outputs, f"{passes} {off}")
         assert form not in others
         agree(run(outputs, values), run(without, values))
     agree(run(outputs, values), run(new, values))

@@ -167,3 +167,18 @@ def test_a_report_says_how_much_memory_the_buffers_take():
     assert "1 buffers of 20,000 bytes together" in str(known.report)
     told = sg.function([y], T.exp(T.tanh(y)).sum(), backend="numpy")
     assert "1 buffers\n" in str(told.report)  # it depends on the call
+
+
+def test_a_loop_costs_what_its_steps_cost():
+    h, k = T.tensor("float64", (5,), name="h"), T.lscalar("k")
+    for steps, unknown, want in ((10, None, 100), (k, None, None), (k, 3, 30)):
+        o, _ = sg.scan(lambda s: T.sin(s) * 2, outputs_info=h, n_steps=steps)
+        item = o.owner.inputs[0]
+        loop = item.owner.inputs[0]
+        costs = Costs(unknown)
+        assert costs.flops(loop) == want
+        assert costs.traffic(item) == costs.flops(item) == 0
+        if steps == 10:
+            assert costs.traffic(loop) == 8 * (1 + 5 + 11 * 5)
+        f = sg.function([h, k], o, on_unused_input="ignore")
+        assert "loop" in str(f.report)

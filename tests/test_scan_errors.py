@@ -217,5 +217,14 @@ def test_relatives_say_their_own_name(op):
           "step makes f64[] of it", fn=lambda a, b: a + b, op=op, outputs_info=f[0])
 
 
+@pytest.mark.parametrize("op", [sg.scan, sg.map, sg.reduce, sg.foldl, sg.foldr])
+def test_arguments_that_do_not_fit(op):
+    given = {} if op in (sg.scan, sg.map) else {"outputs_info": 0.0}
+    wrong(ArgumentError, "got an unexpected keyword argument 'non_sequence'",
+          "did you mean non_sequences", op=op, non_sequence=x, **given)
+    with pytest.raises(ArgumentError, match=f"^{op.__name__}: missing a required argument: 'fn'"):
+        op()
+
+
 def test_map_says_its_own_name():
     wrong(ArgumentError, "the step returned None", fn=lambda a: None, op=sg.map)

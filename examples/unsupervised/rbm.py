@@ -103,8 +103,10 @@ def main():
     data = sg.shared(train.x, name="data", borrow=True)
     x, index = T.fmatrix("x"), T.lscalar("index")
     _, updates = rbm.step(x, learning_rate=0.1, k=15, chains=chains)
+    pixel = sg.shared(np.int64(0), name="pixel")  # one after another, whatever epoch it is
+    updates[pixel] = (pixel + 1) % n_visible
     rows = slice(index * batch_size, (index + 1) * batch_size)
-    step = sg.function([index], rbm.pseudo_likelihood(x, index % n_visible), updates=updates,
+    step = sg.function([index], rbm.pseudo_likelihood(x, pixel), updates=updates,
                        givens={x: data[rows]})
 
     filters, seconds = {}, time.perf_counter()

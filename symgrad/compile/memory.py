@@ -150,6 +150,13 @@ def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
     return [plan.steps[k] for k in order], len(front), candidates
 
 
+def counter(node):
+    """The scalar that decides how many rows a node has, if that is all that does."""
+    if node.op.kind == "loop":
+        return node.inputs[0]
+    return node.inputs[1] if node.op.name == "arange" else None
+
+
 def _front(plan, step_of, want):
     """Steps that decide a length and can run before there are buffers, with what they need.  Those
     that compare a length which is only decided later are not among them."""
@@ -162,7 +169,7 @@ def _front(plan, step_of, want):
             if i in step_of and step_of[i] != k
         ):
             light.add(k)
-    counts = {s.body[0].inputs[0] for s in plan.steps if s.body[0].op.kind == "loop"}
+    counts = {n for s in plan.steps if (n := counter(s.body[0])) is not None}
     known = {p.length for leaf in (*plan.inputs, *plan.shared)
              for p in plan.places.get(leaf, ()) if p.binds}
     for k in sorted(light):

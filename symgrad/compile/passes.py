@@ -20,6 +20,7 @@ from symgrad.compile.rules import (
     blas,
     canonicalise,
     collect,
+    loop_merge,
     loops,
     shapes,
     sides,
@@ -44,6 +45,7 @@ class Pass(NamedTuple):
     required: bool = False
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
+    when: object = None  # outputs -> whether the pass may find anything
 
 
 class _Composites:
@@ -62,6 +64,9 @@ PIPELINE = (
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
     Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
+    Pass("merge", "loops over the same steps become one", run=loop_merge.run,
+         kinds=loop_merge.KINDS, when=loop_merge.several,
+         bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
          kinds=loops.KINDS, bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
@@ -193,6 +198,8 @@ def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, tr
     for name in names:
         chosen = BY_NAME[name]
         if chosen.rules is None and chosen.run is None or name not in selection:
+            continue
+        if chosen.when is not None and not chosen.when(outputs):
             continue
         log = Log.full() if trace is not None else Log(times={} if timed else None)
         start, before = time.perf_counter(), outputs

@@ -123,14 +123,20 @@ def mismatch(place, have, want):
         if 1 in (have, want)
         else None
     )
-    return _explained(
-        origin.report(
-            f"{user.op.name}: lengths differ, axis {axis} of {name} is {have}, the other {want}",
-            list(user.inputs),
-            user.origin,
-            hint,
-        )
-    )
+    text = f"{user.op.name}: lengths differ, axis {axis} of {name} is {have}, the other {want}"
+    inputs = list(user.inputs)
+    if user.op.kind == "loop" and (inside := _meeting(user, place.length)):
+        text += f"; {inside.op.name} in its step wants them equal"
+        inputs = [*inside.inputs, inside]
+    return _explained(origin.report(text, inputs, user.origin, hint))
+
+
+def _meeting(loop, length):
+    """The node of a loop's step in which this length meets another; None if there is none."""
+    body, operands = loop.attrs[0], loop.inputs[1:]
+    found = body.claims([(k, axis) for k, x in enumerate(operands)
+                         for axis, d in enumerate(x.type.shape) if d is length])
+    return found[0] if found else None
 
 
 def _explained(text):

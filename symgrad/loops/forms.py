@@ -3,8 +3,10 @@ of steps, what a step returns."""
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 
@@ -57,6 +59,23 @@ class Updates(OrderedDict):
 def told(who, sentence, nodes=(), hint=None):
     """A message in the house's form, with the line of the user's program."""
     return origin.report(f"{who}: {sentence}", nodes, origin.caller(), hint)
+
+
+def named(function):
+    """Decorator for a public function: arguments that do not fit are an `ArgumentError`."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args, **kwargs):
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as wrong:
+            unknown = [k for k in kwargs if k not in signature.parameters]
+            hint = near(unknown[0], signature.parameters) if unknown else None
+            raise ArgumentError(told(function.__name__, wrong, (), hint)) from None
+        return function(*args, **kwargs)
+
+    return call
 
 
 def listed(given):

@@ -6,7 +6,14 @@ import numpy as np
 
 from symgrad.errors import ArgumentError
 from symgrad.loops.checkpoints import chunk_size, chunked, steps
-from symgrad.loops.forms import Updates, count_steps, read_outputs, read_sequences, told
+from symgrad.loops.forms import (
+    Updates,
+    count_steps,
+    named,
+    read_outputs,
+    read_sequences,
+    told,
+)
 from symgrad.loops.runs import cut_off, maximum, plain
 from symgrad.loops.step import trace
 from symgrad.node import Node, constant
@@ -14,6 +21,7 @@ from symgrad.op import cast_node
 from symgrad.types import kind_of
 
 
+@named
 def scan(fn, sequences=None, outputs_info=None, non_sequences=None, n_steps=None,
          truncate_gradient=-1, go_backwards=False, mode=None, name=None, profile=False,
          allow_gc=None, strict=False, return_list=False, return_updates=True,
@@ -115,6 +123,7 @@ def _truncation(who, last):
     return constant(int(last), dtype="int64")
 
 
+@named
 def map(fn, sequences, non_sequences=None, truncate_gradient=-1, go_backwards=False, mode=None,
         name=None):
     """``fn`` of every row of `sequences`, stacked; a pair with the updates, as `scan` gives.
@@ -127,6 +136,7 @@ def map(fn, sequences, non_sequences=None, truncate_gradient=-1, go_backwards=Fa
                  truncate_gradient, name=name).result()
 
 
+@named
 def reduce(fn, sequences, outputs_info, non_sequences=None, go_backwards=False, mode=None,
            name=None):
     """The last row of each output of a `scan`, or how it began if there are no steps; a pair with
@@ -139,6 +149,7 @@ def reduce(fn, sequences, outputs_info, non_sequences=None, go_backwards=False, 
     return _reduced("reduce", fn, sequences, outputs_info, non_sequences, go_backwards, name)
 
 
+@named
 def foldl(fn, sequences, outputs_info, non_sequences=None, mode=None, name=None):
     """`reduce` from the first row to the last.
 
@@ -149,6 +160,7 @@ def foldl(fn, sequences, outputs_info, non_sequences=None, mode=None, name=None)
     return _reduced("foldl", fn, sequences, outputs_info, non_sequences, False, name)
 
 
+@named
 def foldr(fn, sequences, outputs_info, non_sequences=None, mode=None, name=None):
     """`reduce` from the last row to the first.
 
@@ -165,6 +177,7 @@ def _reduced(who, fn, sequences, outputs_info, non_sequences, go_backwards, name
     return (ends[0] if len(ends) == 1 else ends or None), loop.updates()
 
 
+@named
 def scan_checkpoints(fn, sequences=(), outputs_info=None, non_sequences=(),
                      name="checkpointscan_fn", n_steps=None, save_every_N=10, padding=True):
     """A `scan` whose outputs are those of every N-th step, and of the last one; what lies between

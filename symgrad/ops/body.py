@@ -142,6 +142,20 @@ class Body:
             found = self._known[types] = _Shapes(self, types).result()
         return found
 
+    def claims(self, places):
+        """The nodes of a step for which axes of operands, pairs (operand, axis), must be as long
+        as others."""
+        types = {k: Type(i.type.dtype, (None,) * (i.type.ndim + self.inner(k)))
+                 for k, i in self.reads()}
+        walked = _Shapes(self, [types[k] for k in sorted(types)])
+        walked.result()
+        found = {}
+        for k, axis in places:
+            if axis >= self.inner(k):
+                d = walked.entered[k].shape[axis]
+                found.update([(n, None) for a, b, n in walked.why if n is not None and d in (a, b)])
+        return list(found)
+
     def measures(self, types):
         """{(node, axis): the int that is its length, or (an input, axis) of the same length}, as
         far as that can be told, for operands of these types."""
@@ -196,6 +210,7 @@ class _Shapes:
     def __init__(self, body, types):
         self.body, self.same, self.made = body, {}, {}
         self.probes = set()  # stand for lengths that are not known
+        self.why = []  # (length, another, the node of the step that wants them equal, or None)
         self.inside = {}  # (node, axis) -> that of a length which is made in the step
         self.entered = []
         for k, t in enumerate(types):
@@ -216,7 +231,7 @@ class _Shapes:
             d = self.same[d]
         return d
 
-    def unite(self, a, b):
+    def unite(self, a, b, node=None):
         """Take two lengths for equal; True if that is news.  A number stands for the others, then
         a length of an operand."""
         if a is None or b is None or 1 in (a, b):
@@ -227,6 +242,7 @@ class _Shapes:
         if clash(a, b):
             raise ShapeError(f"lengths {a} and {b} differ")
         self.same[b] = a
+        self.why.append((a, b, node))
         return True
 
     def rank(self, d):
@@ -264,7 +280,7 @@ class _Shapes:
             new[n] = Node(n.op, inputs, n.attrs, self.named(made.type, n), n.origin)
             same = n.op.same([x.type for x in inputs], *n.attrs) if n.op.same else ()
             for (p, i), (q, j) in same:
-                news |= self.unite(inputs[p].type.shape[i], inputs[q].type.shape[j])
+                news |= self.unite(inputs[p].type.shape[i], inputs[q].type.shape[j], n)
         made = [new.get(o, o) for o in body.outputs]
         for j, value in enumerate(made[:len(body.states)]):
             for a, b in zip(value.type.shape, self.entered[body.seqs + j].shape[1:], strict=True):

@@ -14,7 +14,13 @@ import numpy as np
 
 from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.families import define
-from symgrad.ops.lengths import integers, known
+from symgrad.node import TABLE, constant, variable
+from symgrad.op import cast_node, weak_numbers
+from symgrad.ops.draft import Draft, Mapped, Rows
+from symgrad.ops.lengths import integers, known, length, product
+from symgrad.ops.logic import maximum, minimum, where
+from symgrad.ops.shape import reshape
+from symgrad.ops.source import arange
 from symgrad.types import Type, is_complex, is_float, named_dtype
 
 M1, M2 = 2147483647, 2147462579
@@ -88,7 +94,65 @@ def _samples(*attrs):
     return samples
 
 
-@define("source", infer_from=_uniform_type, prepare=integers(1), tidy=_norm_dtype,
+def turned(states, wanted):
+    """The loop that draws: (the states after it, the whole numbers of all turns, how many count).
+
+    Every turn takes a number of each stream; in the last one streams whose number is not wanted
+    stay where they are.
+    """
+    count = product(wanted)
+    streams = minimum(length.of(states, axis=0), maximum(count, 1))
+    turns = (count + streams - 1) // streams
+    turn, first = (variable(Type("int64", ())) for _ in "tf")
+    row = Type("int64", (None,))
+    index, total = variable(row), variable(Type("int64", ()))
+    reads = [variable(row) for _ in range(6)]
+    x1, x2, x3, y1, y2, y3 = reads
+    with weak_numbers():
+        x = below(x2 * STEPS[0][0][1] + x3 * STEPS[0][0][2], M1)
+        y = below(y1 * STEPS[1][0][0] + y3 * STEPS[1][0][2], M2)
+        found = where(x <= y, x - y + M1, x - y)
+        drawn = index + turn * first < total
+        moved_on = [where(drawn, new, old)
+                    for new, old in zip((x, x1, x2, y, y1, y2), reads, strict=True)]
+        columns = [cast_node(states[:streams, k], "int64")[None] for k in range(6)]
+    loop = Draft(turns, seqs={turn: arange.of(0, turns, 1)},
+                 states=[Rows([v], (1,), init, new)
+                         for v, init, new in zip(reads, columns, moved_on, strict=True)],
+                 fixed={index: arange.of(0, streams, 1), first: streams, total: count},
+                 maps=[Mapped(found)])
+    *after, numbers = loop.build()
+    return [b[-1] for b in after], numbers, count, streams
+
+
+def below(x, m):
+    """x modulo m = 2**31 - c, for 0 <= x < 2**54, without a division."""
+    c = (1 << 31) - m
+    for _ in range(2):
+        high = x >> 31
+        x = (x & 0x7FFFFFFF) + (high * c if c > 1 else high)
+    return where(x >= m, x - m, x)
+
+
+def _uniform(states, *lengths, dtype):
+    _, numbers, count, _ = turned(states, lengths)
+    with weak_numbers():
+        found = numbers.flatten()[:count]
+        if dtype == "float16":
+            out = ((found & 0x7FFF) + 1).astype("float64") * constant(np.float64(NORM[dtype]))
+        else:
+            out = found.astype(dtype) * constant(np.asarray(NORM[dtype], dtype))
+    return reshape.of(cast_node(out, dtype), *lengths)
+
+
+def _following(states, *lengths):
+    after, _, _, streams = turned(states, lengths)
+    new = TABLE["stack"]([cast_node(x, "int32") for x in after], axis=1)
+    return TABLE["join"](0, new, states[streams:])
+
+
+@define("composite", infer_from=_uniform_type, prepare=integers(1), tidy=_norm_dtype,
+        expand=_uniform,
         samples=_samples({"dtype": "float64"}, {"dtype": "float32"}, {"dtype": "float16"}))
 def mrg_uniform(states, *lengths, dtype="float64"):
     """Numbers between 0 and 1 of these lengths: the k-th of stream ``k % number of streams``.
@@ -119,8 +183,8 @@ def _(g, out, states, *rest):
     return [None] * (1 + len(rest[:-1]))
 
 
-@define("source", infer_from=lambda inputs: _state_type(inputs[0].type), prepare=integers(1),
-        samples=_samples())
+@define("composite", infer_from=lambda inputs: _state_type(inputs[0].type), prepare=integers(1),
+        expand=_following, samples=_samples())
 def mrg_next(states, *lengths):
     """The states after `mrg_uniform` with these lengths: streams jump on, they are not drawn from.
     """

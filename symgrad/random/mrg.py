@@ -104,7 +104,7 @@ class MRG_RandomStreams:
         low, high = [TABLE["undefined_grad"](cast_node(x, dtype)) for x in (low, high)]
         lengths = _lengths(size, ndim)
         rstates = self.get_substream_rstates(nstreams or self.n_streams(size))
-        state = shared(rstates, shape=(None, 6))
+        state = shared(rstates, shape=rstates.shape)
         state.tag.is_rng = True
         u = mrg_uniform.of(state, *lengths, dtype=dtype)
         following = mrg_next.of(state, *lengths)

@@ -188,15 +188,35 @@ class Batch:
     def _inc_subtensor(self, x, inputs):
         base, (y, y_varies), *indices = inputs
         idx, set = x.attrs
-        if any([v for _, v in indices]) or "#" in idx and idx.index("#") + idx.count("#") != len(
-                "".join(["#" if e == "#" else "-" for e in idx]).rstrip("-")):
+        if y_varies and not x.inputs[1].type.ndim and x.type.ndim > len(indices):
             return None
-        if y_varies and not x.inputs[1].type.ndim:
+        if any([v for _, v in indices]):
+            return self.written(x, base, (y, y_varies), indices)
+        if "#" in idx and idx.index("#") + idx.count("#") != len(
+                "".join(["#" if e == "#" else "-" for e in idx]).rstrip("-")):
             return None
         if x.inputs[1].type.ndim:
             y = self.all_rows((y, y_varies), x.inputs[1].type.ndim)
+        elif y_varies:
+            return None
         return x.op.of(self.all_rows(base, x.type.ndim), y, *[i for i, _ in indices],
                        idx=(FULL, *idx), set=set)
+
+    def written(self, x, base, y, indices):
+        """A write at indices that differ from step to step: to the places of each step's row."""
+        idx, set = x.attrs
+        kinds = [e for e in idx if e != FULL]
+        if idx[:len(kinds)] != tuple(kinds) or kinds not in (["@"], ["#"] * len(kinds)):
+            return None
+        width = 0 if kinds == ["@"] else max([i.type.ndim for i in x.inputs[2:]])
+        arrays = [self.all_rows(i, width) for i in indices]
+        steps = self.house.intern(arange(self.n))
+        if width:
+            steps = unsqueeze.of(steps, axes=tuple(range(1, 1 + width)))
+        rank = x.inputs[1].type.ndim
+        value = self.all_rows(y, rank) if rank or y[1] else y[0]
+        return x.op.of(self.all_rows(base, x.type.ndim), value, steps, *arrays,
+                       idx=("#", *["#"] * len(kinds), *idx[len(kinds):]), set=set)
 
 
 def flat(x):

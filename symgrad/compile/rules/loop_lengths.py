@@ -129,8 +129,9 @@ class Lengths:
         self.unite(t, found, n)
         return self.settled(found)
 
-    def cut(self, inputs, entry):
-        """The length of x[entry], if x is as long as a number of steps and more; else None."""
+    def cut(self, inputs, entry, numbers=False):
+        """The length of x[entry], if x is as long as a number of steps and more; else None.
+        `numbers`: also where it is a number, which a type must not say that only we know."""
         told = self.told.get(self.pool.find(inputs[0].type.shape[0]))
         if told is None or entry.step is not None:
             return None
@@ -141,7 +142,7 @@ class Lengths:
             return None if stop is None or not 0 <= stop <= more else self.span(n, stop)
         if not isinstance(start, int) or start < 0 or more < start:
             return None
-        if isinstance(stop, int) and start <= stop <= more:
+        if isinstance(stop, int) and start <= stop <= more and numbers:
             return stop - start
         return self.span(n, more - start) if stop is None else None
 

@@ -1,17 +1,33 @@
 """Loops over the same steps become one, and what is in a loop twice is there once.
 
-The forward loop of a gradient is the most common case: there it is with more mapped values.
+The forward loop of a gradient is the most common case: there it is with more mapped values.  This
+is done before sums and products are collected, which depends on who reads them: afterwards equal
+steps may look different.
 """
 
 from __future__ import annotations
 
 import itertools
 
+from symgrad.compile.pattern import exact
 from symgrad.compile.rules.loop_results import Work
+from symgrad.compile.rules.loop_work import House
 from symgrad.node import CONST, toposort
 from symgrad.ops.scan import item, loop
 
+KINDS = {"merge": exact}
 ROUNDS = 8  # how often classes of states are told apart before they are all taken for different
+
+
+def run(outputs, pool, log, off=()):
+    """The pass `merge`."""
+    return outputs if "merge" in off else merged(House(pool, log, frozenset(off)), outputs)
+
+
+def several(outputs):
+    """Whether there are loops over the same steps."""
+    steps = [n.inputs[0] for n in toposort(outputs) if n.op is loop]
+    return len(set(steps)) < len(steps)
 
 
 def merged(house, outputs):
@@ -59,8 +75,9 @@ def together(house, loops, new):
 
 
 def connected(members, new):
-    """The loops in parts that have something in common: a sequence or a fixed operand that is more
-    than a number.  Others gain nothing from each other, and take each other's cache."""
+    """The loops in parts that have something in common: all operands, or a sequence or a fixed
+    operand that is more than a number.  Others gain nothing from each other, and take each other's
+    cache."""
     owner, part = {}, {n: n for n in members}
 
     def find(n):
@@ -75,9 +92,7 @@ def connected(members, new):
             if body.seqs <= k < states or not x.type.ndim or x.op is CONST:
                 continue
             part[find(owner.setdefault(x, n))] = find(n)
-        if not body.seqs:  # nothing but states: they are the same loop if they begin alike
-            for x in inputs[:states]:
-                part[find(owner.setdefault(x, n))] = find(n)
+        part[find(owner.setdefault(inputs, n))] = find(n)
     groups = {}
     for n in members:
         groups.setdefault(find(n), []).append(n)

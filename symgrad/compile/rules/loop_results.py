@@ -24,6 +24,7 @@ class Work:
         self.results = [*d.states, *d.maps, *[None] * (d.until is not None)]
         self.told, self.changed = {}, False
         self.finals, self.stacks = {}, {}  # what `after` needs: see `stack`
+        self.later = {}  # a stand-in: the rows that are computed after the loop
         for r, t in zip(self.results, node.type.items, strict=True):
             if r is not None:
                 if r.keep:
@@ -136,6 +137,8 @@ class Work:
                 found[stands] = house.read(made[r], d.n, r.depth, tap, d.reverse)
             else:
                 found[stands] = house.written(made[r], d.n, r.depth, d.reverse)
+        for stands, rows in self.later.items():
+            found[stands], = house.mapped([rows], found)
         return found
 
 

@@ -72,13 +72,12 @@ def postponed(work, reads):
     if "sink" in house.off or d.until is not None or not d.save:
         return
     wanted = used(work, reads)
-    sources = {r for _, (r, _) in work.stacks.values()}
-    later = [m for m in d.maps if m in wanted and wanted[m] is None and m not in sources]
+    asked = {r: x for x, (_, (r, _)) in work.stacks.items()}
+    later = [m for m in d.maps if m in wanted and wanted[m] is None]
     if not later:
         return
-    others = {r: w for r, w in wanted.items() if r not in later}
-    inside = set(toposort([*[s.next for s in alive(d, others)],
-                           *[m.value for m in d.maps if m in others]]))
+    inside = set(toposort([*[s.next for s in alive(d, wanted)],
+                           *[m.value for m in d.maps if m in wanted and m not in later]]))
     level = work.levels()
     for m in later:
         own = toposort([m.value], stop=frozenset(inside))
@@ -94,10 +93,16 @@ def postponed(work, reads):
         given = {v: (x, False) for v, x in d.fixed.items()}
         given |= {i: (x, True) for i, x in stands.items()}
         found = Batch(house, d.n, given)(m.value)
-        if found is None:
+        if found is None or not found[1]:
             continue
         rows, = house.mapped([found[0]], {x: work.stack(i) for i, x in stands.items()})
-        work.become(m, rows)
+        if m in asked:
+            stand, _ = work.stacks.pop(asked[m])
+            work.later[stand] = rows
+        if m in work.results:
+            work.become(m, rows)
+        else:
+            d.maps.remove(m)
         work.note("sink", rows)
 
 

@@ -1,9 +1,9 @@
 """Rewrites of loops: work moves out of them, and what nobody reads is left out.
 
-First loops over the same steps become one (`merge`).  Then, operands before users, each loop is
-made smaller from its operands' side: what is there twice goes, and what can be computed before the
-loop is.  At last, users before operands, from the side of its results: what can be computed after
-the loop is, and what nobody reads goes.
+Loops over the same steps are one by now, for the most part (`loop_merge`).  First, operands before
+users, each loop is made smaller from its operands' side: what is there twice goes, and what can be
+computed before the loop is.  Then, users before operands, from the side of its results: what can be
+computed after the loop is, and what nobody reads goes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from symgrad.ops.shape import broadcast_to
 
 FIRST = Slice(None, "@")
 KINDS = {
-    "merge": exact,  # loops over the same steps that have something in common are one
+    "merge": exact,  # loops over the same steps are one, if the pass `merge` has left any
     "duplicates": exact,  # what is there twice: operands, states, mapped values
     "steady": exact,  # states that never change, and rows that are all the same, are fixed operands
     "ends": rounding,  # a row that comes to a state in the first step is part of how it begins
@@ -113,7 +113,7 @@ def part_of_fill(house, n, inputs):
     base, _, *sizes = inputs[0].inputs
     if base.type.ndim or not loop_ends.rows_only(n):
         return None
-    rows = house.cut(inputs, n.attrs[0][0])
+    rows = house.cut(inputs, n.attrs[0][0], True)
     if rows is None:
         return None
     many = house.number(rows) if isinstance(rows, int) else house.steps(*house.told[rows])

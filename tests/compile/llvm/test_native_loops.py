@@ -240,3 +240,36 @@ def test_stretching_to_lengths_that_only_the_call_tells():
     for m, n, message in ((2, 4, "4 does not fit one of 3|4, the other 3|length"), (-1, 3, "-1")):
         with pytest.raises(ShapeError, match=message):
             f(x, m, n)
+
+
+@pytest.mark.parametrize("start, step, dtype", [(0, 1, "int64"), (3, 2, "int32"), (5, -2, "int64"),
+                                                (-4, 3, "int16")])
+def test_ranges_whose_end_only_the_call_tells(start, step, dtype):
+    n = T.lscalar("n")
+    f = native([n], [T.arange(start, n, step, dtype=dtype), T.arange(start, n, step) * 2])
+    never_python(f)
+    for end in (-7, 0, 3, 4, 5, 6, 20):
+        plain, doubled = f(end)
+        np.testing.assert_array_equal(plain, np.arange(start, end, step, dtype))
+        np.testing.assert_array_equal(doubled, np.arange(start, end, step) * 2)
+        assert plain.dtype == dtype
+
+
+def test_theanos_draws_in_steps_never_call_python():
+    x = T.fmatrix("x")
+
+    def chain(backend):
+        stream = sg.random.MRG_RandomStreams(7)
+
+        def step(v):
+            u = stream.binomial(v.shape, p=T.nnet.sigmoid(v), dtype="float32")
+            return u + stream.normal(v.shape, dtype="float32")
+
+        rows, updates = sg.scan(step, outputs_info=x, n_steps=3)
+        return sg.function([x], rows, updates=updates, backend=backend)
+
+    f, g = chain("llvm"), chain("numpy")
+    never_python(f)
+    v = RNG.normal(size=(4, 6)).astype("float32")
+    for _ in range(2):
+        np.testing.assert_allclose(f(v), g(v), rtol=1e-4, atol=1e-5)

@@ -28,6 +28,25 @@ def test_a_loop_and_the_gradients_copy_of_it_are_one():
     assert len(toposort(new)) < 90
 
 
+STEPS = {
+    "quotient": lambda x, s: (x / (1 + s * s)) * 3 / 2,
+    "root": lambda x, s: 2 * T.sqrt(1 + s * s) * x * 3,
+    "product": lambda x, s: T.sigmoid(s + x) * 2 * T.exp(s) * 0.5,
+    "difference": lambda x, s: (s - T.tanh(s)) * 0.1 + x / 3 - s / 7,
+    "stable form": lambda x, s: T.log(1 + T.exp(s + x)) / 2 + T.log(T.softmax(T.stack([x, s])))[0],
+}
+
+
+@pytest.mark.parametrize("how", STEPS)
+def test_what_the_gradient_keeps_of_a_step_does_not_make_another_step_of_it(how):
+    """Sums and products are collected by who reads them; merging comes first."""
+    y = f64(None)("y")
+    rows, _ = sg.scan(STEPS[how], y, T.constant(0.5))
+    cost = T.sqr(rows).sum()
+    forward, _ = same([cost, sg.grad(cost, y)], {y: numbers(5)}, "merge")
+    assert len(forward.attrs[0].states) == 1
+
+
 def test_a_tangent_runs_in_the_loop_it_is_of():
     h = recurrent()
     v = f64(None, None)("v")
@@ -231,7 +250,7 @@ def test_forms_are_named_and_can_be_off():
     h = recurrent()
     cost = T.sqr(h[-1]).sum()
     outputs = [cost, *sg.grad(cost, [X, W, U, B])]
-    everything = " ".join([f"-loops.{name}" for name in loops.KINDS])
+    everything = " ".join(["-merge.merge", *[f"-loops.{name}" for name in loops.KINDS]])
     new, fired = rewritten(outputs, everything)
     assert not fired
     agree(run(outputs, GIVEN), run(new, GIVEN))

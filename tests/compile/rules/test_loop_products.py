@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers import BACKENDS
 from loops_drawn import program
 from loops_rewritten import (
     GIVEN,
@@ -192,6 +193,32 @@ def test_an_embedding_costs_what_it_reads():
         assert not {"gather", "inc_subtensor"} & set(ops(left))
 
 
+def test_a_language_model_multiplies_but_its_state_in_the_loops():
+    """The loss is computed in the step, as it is often written."""
+    E, V = f64(None, None)("E"), f64(None, None)("V")
+    ids = Type("int64", (None, None))("ids")
+
+    def step(i, y, h):
+        h = T.tanh(T.dot(E[i], W) + T.dot(h, U))
+        return h, -T.log(T.softmax(T.dot(h, V)))[T.arange(y.shape[0]), y].mean()
+
+    (_, losses), _ = sg.scan(step, [ids[:-1], ids[1:]],
+                             [T.zeros((ids.shape[1], 4), dtype="float64"), None])
+    cost = losses.mean()
+    given = GIVEN | {E: numbers(7, 3), V: numbers(4, 7), ids: RNG.integers(0, 7, (5, 2))}
+    found = same([cost, *sg.grad(cost, [E, V, W, U])], given, "merge", "hoist", "sink")
+    assert [ops(n).count("dot") for n in found] == [1, 1]
+    for left in found:
+        assert not {"gather", "inc_subtensor", "softmax"} & set(ops(left))
+
+
+def test_a_hessian_row_by_row_is_made_at_once():
+    v = f64(None)("v")
+    slope = sg.grad(T.sqr(T.tanh(T.dot(v, W))).sum(), v)
+    rows, _ = sg.scan(lambda i, g, v: sg.grad(g[i], v), T.arange(slope.shape[0]), None, [slope, v])
+    assert not same(rows, GIVEN | {v: numbers(3)}, "hoist")
+
+
 def test_draws_of_different_streams_stay_apart_and_keep_their_numbers():
     streams = RandomStream(1), RandomStream(2)
 
@@ -228,6 +255,24 @@ def test_time_is_linear_in_the_number_of_loops():
 
     seconds(5)
     assert seconds(200) < 10 * seconds(50)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("block", range(2))
+def test_a_random_loop_compiled(block, backend):
+    for seed in range(10 * block, 10 * block + 10):
+        inputs, outputs, arrays, text = program(seed)
+        try:
+            want = run(outputs, dict(zip(inputs, arrays, strict=True)))
+        except SymgradError:
+            continue
+        with sg.options(backend=backend):
+            found = sg.function(inputs, outputs, on_unused_input="ignore")(*arrays)
+        try:
+            agree(want, found)
+        except AssertionError as error:
+            error.add_note(f"reproduce with:\n\n{text}\n")
+            raise
 
 
 def check(seed):

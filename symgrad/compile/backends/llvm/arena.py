@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
+from symgrad.compile.memory import counter
 from symgrad.compile.nest import Assign, For, statements
 from symgrad.ops.lengths import known
 from symgrad.types import BYTES, Dim, is_complex
@@ -71,9 +72,9 @@ class Arena:
 
 def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     """Homes for all that the steps store.  `pieces`: one a step, with `kind` ('kernel', 'product',
-    'join', 'write', 'view', 'loop', 'python'), `step` and `nest`; `candidates`: {update value: its
-    leaf}; `late`: lengths not known when the arena is taken; `front`: how many pieces run before
-    that."""
+    'join', 'range', 'write', 'view', 'loop', 'python'), `step` and `nest`; `candidates`: {update
+    value: its leaf}; `late`: lengths not known when the arena is taken; `front`: how many pieces
+    run before that."""
     arena, free = Arena(), {}
     base, homes = arena.base, arena.homes
     for p in pieces:
@@ -196,7 +197,7 @@ def late_lengths(plan, pieces, front=()):
     loop's results are known as soon as its number of steps is."""
     found, there = set(), {n for p in front for n in p.step.outputs}
     for p in pieces:
-        if p.kind == "loop" and early(p.step.body[0].inputs[0], there) and not any(
+        if p.kind in ("loop", "range") and early(counter(p.step.body[0]), there) and not any(
                 d in found for d in met(p, plan)):
             continue
         for n in p.step.body:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm import flat, kernels, pairs, products
 from symgrad.compile.backends.llvm.arena import without_copy
-from symgrad.compile.backends.llvm.control import Control
+from symgrad.compile.backends.llvm.copies import Copies
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.ir import constant as literal
 from symgrad.compile.backends.llvm.values import (
@@ -21,19 +21,17 @@ from symgrad.compile.backends.llvm.values import (
     transposed,
     unsqueezed,
 )
-from symgrad.compile.kernel import Apply, Axis, Kernel, Load, Param, Stage, body_key
-from symgrad.compile.loops import loops
+from symgrad.compile.kernel import body_key
 from symgrad.compile.nest import Nonempty
 from symgrad.errors import IndexingError, ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain
 from symgrad.ops.index import outside
-from symgrad.types import Dim, Type, is_complex, real_of
 
 UNREAD = Value("null", "int8", (), ())  # an array that a guard does not look at
 
 
-class Moves(Control):
+class Moves(Copies):
     """What a driver does for each kind of step.  `values` has where every node is."""
 
     columns = {}  # noqa: RUF012  {product: (i1, where its matrix lies by columns if that holds)}
@@ -49,6 +47,8 @@ class Moves(Control):
             self.join(p.step.body[0])
         elif p.kind == "write":
             self.store(p.step.body[0])
+        elif p.kind == "range":
+            self.range(p.step.body[0])
         elif p.kind == "loop":
             self.loop(p, buffers)
         elif p.kind == "branch":
@@ -202,71 +202,6 @@ class Moves(Control):
         w.block(after)
         self.lengths.memo = memo
         return w.let(f"phi ptr [{x.pointer}, %{before}], [{got}, %{end}]")
-
-    def copy(self, x, out, add=False):
-        """Elements of one value into another of the same lengths; or added to what is there."""
-        x, out = self.plain(x), self.plain(out)
-        letters = "ijklmpqrs"[:len(x.lengths)]
-        dims = tuple([Dim(c) for c in letters])
-        at = tuple([Axis(c) for c in letters])
-        kind = Type(x.dtype, dims)
-        e = Load("x", at, x.dtype)
-        e = Apply("add", (Load("z", at, x.dtype), e), x.dtype) if add else e
-        params = (Param("x", kind), *[Param("z", kind)] * add)
-        kernel = Kernel("copy", params, (Param("y", kind),), (Stage("y", at, e, x.dtype),),
-                        tuple(zip(letters, dims, strict=True)))
-        for d, n in zip(dims, x.lengths, strict=True):
-            self.lengths.of[d] = n
-        self.call_kernel(kernel, loops(kernel), [x, *[out] * add, out], [])
-
-    def store(self, node):
-        """Store or add into a part of an array."""
-        base, y = (self.value(i) for i in node.inputs[:2])
-        out = self.home(node)
-        if base.pointer != out.pointer:
-            self.copy(base, out)
-        self.values[node] = out
-        scalars = iter([self.integer(i) for i in node.inputs[2:]])
-        place = part(self.lengths, out, node.attrs[0], scalars,
-                     lambda wrong, k, axis, n: self.outside(node, wrong, k, axis, n))
-        if not y.lengths:
-            y = replace(y, strides=("0",) * len(place.lengths), lengths=place.lengths)
-        for axis, (have, want) in enumerate(zip(y.lengths, place.lengths, strict=True)):
-            if have != want:
-                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
-                    ShapeError(f"axis {a} of the value has length {bad[0]}, the part that it is "
-                               f"stored in {bad[1]}"), node.op, node.inputs, node.origin),
-                    have, want)
-        self.copy(y, place, add=not node.attrs[1])
-
-    def join(self, node):
-        """Parts copied side by side: arrays along an axis, or scalars."""
-        w, add = self.w, self.lengths.add
-        kind, parts = MEMORY[node.type.dtype], [self.value(i) for i in node.inputs]
-        if node.op.name == "make_vector":
-            out = self.values[node] = self.home(node)
-            for k, x in enumerate(parts):
-                value = w.let(f"load {kind}, ptr {x.pointer}")
-                w.do(f"store {kind} {value}, ptr {w.cell(kind, out.pointer, k)}")
-            return
-        axis, ends = node.attrs[0], ["0"]
-        for x in parts:
-            ends.append(add(ends[-1], x.lengths[axis]))
-        lengths = list(parts[0].lengths)
-        lengths[axis] = ends[-1]
-        self.bind(node, lengths)
-        out = self.values[node] = self.home(node)
-        for start, x in zip(ends, parts, strict=False):
-            offset = self.lengths.mul(start, out.strides[axis])
-            pointer = out.pointer if offset == "0" else w.cell(kind, out.pointer, offset)
-            self.copy(x, Value(pointer, x.dtype, out.strides, x.lengths))
-
-    def plain(self, x):
-        """Complex numbers as pairs of real ones."""
-        if not is_complex(x.dtype):
-            return x
-        strides = tuple([self.lengths.mul(s, "2") for s in x.strides])
-        return Value(x.pointer, real_of(x.dtype), (*strides, "1"), (*x.lengths, "2"))
 
     # -- products
 

@@ -15,6 +15,7 @@ from symgrad.compile.memory import Want
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty, statements
 from symgrad.op import infer
 from symgrad.ops.index import Slice
+from symgrad.ops.lengths import known
 from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.
@@ -59,6 +60,9 @@ def pieces_of(plan, names, share=True):
             continue
         elif writes(step.body[0]):
             yield Piece("write", step, None, None, names)
+            continue
+        elif ranges(step.body[0]):
+            yield Piece("range", step, None, None, names)
             continue
         yield Piece("python", step, None, None, names)
 
@@ -218,6 +222,15 @@ def writes(node):
     return (node.op.name == "inc_subtensor" and "#" not in node.attrs[0] and dtype in MEMORY
             and (dtype != "bool" or node.attrs[1]) and node.type.ndim <= MOST
             and all([not isinstance(e, Slice) or e.step != "@" for e in node.attrs[0]]))
+
+
+def ranges(node):
+    """Whether a node counts from a number that is known, by steps that are known."""
+    if node.op.name != "arange" or node.type.dtype[0] not in "iu":
+        return False
+    start, stop, step = node.inputs
+    return isinstance(known(start), int) and isinstance(known(step), int) and known(step) != 0 and (
+        stop.type.dtype[0] in "iu")
 
 
 def wanted(node, piece):

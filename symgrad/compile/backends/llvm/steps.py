@@ -20,7 +20,7 @@ from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
 from symgrad.compile.backends.llvm.repeat import Repeated
 from symgrad.compile.backends.llvm.values import Lengths, Value, transposed
 from symgrad.compile.lower import name_nodes
-from symgrad.compile.memory import schedule
+from symgrad.compile.memory import counter, schedule
 from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain, infer
@@ -75,9 +75,9 @@ class Loops:
         """Bind the lengths of loops' results where the number of steps is known by now."""
         self.counted = {}
         for p in pieces:
-            if p.kind == "loop" and early(p.step.body[0].inputs[0], self.values) and all(
+            if p.kind in ("loop", "range") and early(counter(p.step.body[0]), self.values) and all(
                     isinstance(d, int) or d in self.lengths.of for d in met(p, self.plan)):
-                self.count(p)
+                self.count(p) if p.kind == "loop" else self.count_range(p.step.body[0])
 
     def count(self, p):
         """The number of steps of a loop, checked; the lengths of its results are bound."""
