@@ -27,10 +27,12 @@ from symgrad.compile.rules import (
     specialise,
     stabilise,
 )
+from symgrad.compile.rules.common import mat
 from symgrad.config import config
 from symgrad.derive import expansion
 from symgrad.errors import UnknownName, near
 from symgrad.node import toposort
+from symgrad.ops.nn import softmax
 
 
 class Pass(NamedTuple):
@@ -41,7 +43,9 @@ class Pass(NamedTuple):
     doc: str
     rules: RuleSet | None = None
     run: object = None  # (outputs, pool, log, off) -> outputs
-    kinds: dict = {}  # name -> kind of the forms of a `run` pass  # noqa: RUF012
+    # name -> kind of the forms of a `run` pass, name -> what it does
+    kinds: dict = {}  # noqa: RUF012
+    docs: dict = {}  # noqa: RUF012
     required: bool = False
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
@@ -55,29 +59,36 @@ class _Composites:
         return (EXPAND,) if op.kind == "composite" else None
 
 
-EXPAND = rule_on("composite", kind=exact)(lambda node, pool: expansion(node))
+@rule_on("composite", kind=exact, samples=lambda: [softmax(mat(), axis=(1,))])
+def EXPAND(node, pool):
+    """An op that is a name for an expression becomes that expression."""
+    return expansion(node)
+
+
 _expand = RuleSet("expand", (EXPAND,), open_ended=True)
 _expand.by_op = _Composites()
 
 PIPELINE = (
     Pass("forward", "ops that only derivatives notice are left out", canonicalise.FORWARD),
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
-    Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
+    Pass("collect", "sums and products in one normal form", run=collect.run,
+         kinds=collect.KINDS, docs=collect.DOCS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("merge", "loops over the same steps become one", run=loop_merge.run,
-         kinds=loop_merge.KINDS, when=loop_merge.several,
+         kinds=loop_merge.KINDS, docs=loop_merge.DOCS, when=loop_merge.several,
          bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
-         kinds=loops.KINDS, bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
+         kinds=loops.KINDS, docs=loops.DOCS,
+         bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
-    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS),
+    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS, docs=collect.DOCS),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
-         kinds=blas.KINDS),
+         kinds=blas.KINDS, docs=blas.DOCS),
     Pass("sides", "what only one side of a conditional needs moves into it", run=sides.run,
-         kinds=sides.KINDS, required=True),
+         kinds=sides.KINDS, docs=sides.DOCS, required=True),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),

@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from symgrad.errors import SymgradError
-from symgrad.tools import accuracy, cached, train
+from symgrad.tools import accuracy, cached, rules, train
 
 # Modules with register(commands), which sets `run` to a function of the options.
-COMMANDS = (train, cached, accuracy)
+COMMANDS = (train, cached, accuracy, rules)
 
 
 def main(arguments=None):

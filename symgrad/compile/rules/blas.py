@@ -20,7 +20,11 @@ from symgrad.ops.math import add, mul, neg, sub, true_div
 from symgrad.ops.shape import squeeze, transpose, unsqueeze
 
 DTYPES = ("float32", "float64")
-NAMES = ("transposed_dot", "gemm", "gemv", "ger")
+DOCS = {"transposed_dot": "the transpose of a product is the product of transposes",
+        "gemm": "a product of matrices is added to what it is added to, with its factor",
+        "gemv": "the same for a matrix and a vector",
+        "ger": "the same for the outer product of two vectors"}
+NAMES = tuple(DOCS)
 KINDS = dict.fromkeys(NAMES, rounding)
 
 

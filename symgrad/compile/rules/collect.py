@@ -388,3 +388,5 @@ SAMPLES = {
 FORMS = {"merge_factors": Product, "merge_terms": Sum}
 NAMES = tuple(FORMS)
 KINDS = dict.fromkeys(NAMES, rounding)
+DOCS = {"merge_factors": "equal factors are one power, constants one number",
+        "merge_terms": "equal terms are one term with a coefficient, constants one number"}

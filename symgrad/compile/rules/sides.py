@@ -26,6 +26,8 @@ from symgrad.ops.shape import broadcast_to
 from symgrad.types import Dim, Tuple, Type
 
 KINDS = {"where": exact}
+DOCS = {"where": "both sides are there anyway, or cost next to nothing: no jump",
+        "branch": "what only one side needs is computed in it, behind a jump"}
 FEW = 8  # operations on numbers that are done in any case rather than behind a jump
 
 
