@@ -218,8 +218,9 @@ def together(node, arrived):
         return (), None
     common = arrived[0][0]
     for sides, _ in arrived:
-        if sides is not common:
-            common = tuple([pair for pair in common if pair in sides])
+        if common and sides is not common:
+            there = set(sides)
+            common = tuple([pair for pair in common if pair in there])
     if type(node.type) is not Tuple:
         return common, gathered(arrived, common, node)
     parts = []
@@ -233,8 +234,9 @@ def gathered(arrived, common, x, part=None):
     """The sum of pairs (sides, g) in order of arrival, as it is inside of the sides `common`.  x:
     what they are cotangents of; of its results, number `part`."""
     sums = {}
+    there = set(common)
     for sides, g in arrived:
-        sides = (*common, *[pair for pair in sides if pair not in common])
+        sides = (*common, *[pair for pair in sides if pair not in there])
         sums[sides] = sums[sides] + g if sides in sums else g
     if len(sums) > 1 or common not in sums:
         x = x if part is None else TABLE["item"].of(x, k=part)

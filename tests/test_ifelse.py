@@ -177,19 +177,58 @@ def test_a_side_may_decide_a_length_of_its_own(backend):
 # -- nested
 
 
-def test_a_chain_computes_one_of_many(backend, calls):
+@pytest.mark.parametrize("many", [4, 13])  # the longer one becomes a tree
+def test_a_chain_computes_one_of_many(backend, calls, many):
     x, k = T.dvector("x"), T.lscalar("k")
-    ops = [Counted(f"op{j}", float(j + 1), calls) for j in range(5)]
-    y = T.tanh(ops[4](x))
-    for j in range(4):
-        y = sg.ifelse(T.eq(k, j), ops[j](x), y)
-    f = made([x, k], [y, sg.grad(y.sum(), x)], backend)
-    for j in range(5):
-        y, g = f(X, j)
-        np.testing.assert_allclose(y, np.tanh(5 * X) if j == 4 else (j + 1) * X)
-        np.testing.assert_allclose(g, 5 - 5 * np.tanh(5 * X) ** 2 if j == 4 else
-                                   np.full(3, j + 1.0))
-        assert said(calls) == [f"op{j}", f"op{j}'"]
+    ws = [sg.shared(np.full(3, j + 1.0)) for j in range(many)]
+    ops = [Counted(f"op{j:02}", float(j + 1), calls) for j in range(many + 1)]
+    y = T.tanh(ops[many](x))
+    for j in range(many):
+        y = sg.ifelse(T.eq(k, j), ops[j](x) * ws[j], y)
+    f = made([x, k], [y, *sg.grad(y.sum(), [x, ws[2], ws[3]])], backend)
+    for j in range(many + 1):
+        y, g, *others = f(X, j)
+        last, c = j == many, j + 1.0
+        np.testing.assert_allclose(y, np.tanh(c * X) if last else c * c * X)
+        np.testing.assert_allclose(g, c - c * np.tanh(c * X) ** 2 if last else np.full(3, c * c))
+        for v, got in zip((2, 3), others, strict=True):
+            np.testing.assert_allclose(got, c * X if v == j else 0 * X)
+        assert set(said(calls)) == {f"op{j:02}", f"op{j:02}'"}
+
+
+def test_a_long_chain(backend):
+    x, k = T.dvector("x"), T.lscalar("k")
+    y = x
+    for j in range(200):
+        y = sg.ifelse(T.eq(k, j), T.exp(x * (j / 200)), y)
+    f = made([x, k], y, backend)
+    for j in (0, 7, 100, 199):
+        np.testing.assert_allclose(f(X, j), np.exp(X * (j / 200)))
+    np.testing.assert_array_equal(f(X, 200), X)
+
+
+def test_chains_that_are_no_trees(backend, calls):
+    """A condition that is dear, or asked for elsewhere, too, is asked in its turn."""
+    x, k = T.dvector("x"), T.lscalar("k")
+    op = Counted("op", 2.0, calls)
+    conditions = [T.eq(k, j) for j in range(13)]
+    conditions[6] = op(x)[0] > 0
+    y = x
+    for j in range(13):
+        y = sg.ifelse(conditions[j], T.exp(x) * j, y)
+    f = made([x, k], y, backend)
+    np.testing.assert_allclose(f(X, 9), np.exp(X) * 9)
+    assert said(calls) == []
+    np.testing.assert_allclose(f(X, 3), np.exp(X) * 6)
+    assert said(calls) == ["op"]
+    conditions[6] = T.eq(k, 6)
+    y = z = x
+    for j in range(13):
+        y = sg.ifelse(conditions[j], T.exp(x) * j, y)
+        z = sg.ifelse(conditions[12 - j], op(x) if j == 4 else T.exp(x) * j, z)
+    f = made([x, k], y + z, backend)
+    np.testing.assert_allclose(f(X, 9), np.exp(X) * 12)
+    assert said(calls) == []
 
 
 def test_one_condition_inside_itself(backend, calls, sides):

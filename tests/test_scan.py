@@ -6,6 +6,7 @@ from helpers import BACKENDS, quotient
 
 import symgrad as sg
 import symgrad.tensor as T
+from symgrad.interpret import run
 
 RNG = np.random.default_rng(3)
 ROWS, W, H = RNG.normal(size=(6, 3)), RNG.normal(size=(3, 3)) * 0.6, RNG.normal(size=3)
@@ -263,3 +264,33 @@ def test_updates_pass_outwards(backend):
     o, updates = sg.scan(forgets, x)  # then each begins where the outer loop did
     assert not updates
     close(sg.function([x], o, backend=backend)([1.0, 10.0]), [99 + 3, 99 + 30])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("backend", BACKENDS[:-1])
+def test_random_loops_in_loops(seed, backend):
+    """Chunks, cut-off gradients, conditions and updates inside one another, as interpreted."""
+    choose = np.random.default_rng(seed + 10).random(8) < 0.4
+    s = sg.shared(np.ones(3), "s")
+
+    def outer(row, last):
+        y = T.tanh(T.dot(row, w))
+
+        def inner(e, acc):
+            v = T.sin(acc * 0.7 + e * y + last * 0.3 + (s if choose[0] else 0))
+            made = [v, (v * row).sum()]
+            return (made, sg.until(made[1] > 0.8)) if choose[1] else made
+
+        (a, b), _ = sg.scan(inner, row, [last if choose[2] else T.zeros_like(row), None],
+                            checkpoint_every=2 if choose[3] else None)
+        new = last * 0.4 + a[-1]
+        return [new, b.sum()], {s: s * 0.5 + new} if choose[4] else {}
+
+    (o, p), updates = sg.scan(outer, rows, [h, None], go_backwards=bool(choose[5]),
+                              checkpoint_every=3 if choose[6] else None,
+                              truncate_gradient=4 if choose[7] else -1)
+    outputs = [o, p, *sg.grad((o ** 2).sum() + p.sum(), [rows, w, h]), *updates.values()]
+    want = run(outputs, {rows: ROWS, w: W, h: H})
+    got = sg.function([rows, w, h], outputs, backend=backend, on_unused_input="ignore")(ROWS, W, H)
+    for a, b in zip(got, want, strict=True):
+        close(a, b)

@@ -228,3 +228,14 @@ def test_arguments_that_do_not_fit(op):
 
 def test_map_says_its_own_name():
     wrong(ArgumentError, "the step returned None", fn=lambda a: None, op=sg.map)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("steps", [1, 3, 9])
+def test_a_state_that_grows_or_shrinks(backend, steps):
+    """Also where the loop is so short that it is written out."""
+    x = T.dvector("x")
+    for step in (lambda b: b[:2] * b[0], lambda b: T.concatenate([b, b])):
+        rows, _ = sg.scan(step, outputs_info=x, n_steps=steps)
+        with pytest.raises(sg.errors.ShapeError, match="loop: (axis 0 of what a|a state begins)"):
+            sg.function([x], rows, backend=backend)(np.ones(3))

@@ -157,18 +157,20 @@ def translate(request, selection, backend, report, expect=True):
     return code
 
 
-def planned(roots, leaves, updated, selection, report, expect):
-    """The plan of a graph, and in it those of the bodies of its loops.  The last of `roots` are the
-    new values of the shared variables `updated`."""
+def planned(roots, leaves, updated, selection, report, expect, done=False):
+    """The plan of a graph, and in it those of the bodies of its loops and branches.  The last of
+    `roots` are the new values of the shared variables `updated`; `done`: the graph is in its final
+    form."""
     clock = time.perf_counter
     start = clock()
-    pool, graph = absorb(roots, expect)
+    final, graph = absorb(roots, expect)
     report.timed("intern", start)
-    graph = apply(REWRITES, graph, pool, selection, report.rows, timed=report.timing,
-                  trace=report.trace)
-    start = clock()
-    final, graph = absorb(graph, expect, prior=pool)
-    report.timed("settle", start)
+    if not done:
+        graph = apply(REWRITES, graph, final, selection, report.rows, timed=report.timing,
+                      trace=report.trace)
+        start = clock()
+        final, graph = absorb(graph, expect, prior=final)
+        report.timed("settle", start)
     start = clock()
     count = len(roots) - len(updated)
     updates = [
@@ -183,13 +185,15 @@ def planned(roots, leaves, updated, selection, report, expect):
         if bodies:
             start = clock()
             trace = report.trace and report.trace.inside(node)
-            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known, trace)
+            done = node.op.kind == "branch"  # its sides were rewritten with the whole
+            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known, done,
+                                             trace)
                                       for b in bodies])
             report.timed(node.op.name, start)
     return plan
 
 
-def inside(body, operands, selection, expect, known, trace=None):
+def inside(body, operands, selection, expect, known, done, trace=None):
     """The plan of a body, its lengths being those of the operands, and its numbers those that are
     known; `known`: plans made before."""
     reads = body.reads()
@@ -203,5 +207,6 @@ def inside(body, operands, selection, expect, known, trace=None):
         given = dict(zip(body.inputs, leaves, strict=True)) | {
             i: constant(n.data, i.name) for i, n in numbers.items()}
         roots = rebuild(body.outputs, given, remake)
-        known[key] = planned(roots, leaves, (), selection, Report(None, "", trace=trace), expect)
+        known[key] = planned(roots, leaves, (), selection, Report(None, "", trace=trace), expect,
+                             done)
     return known[key]

@@ -76,6 +76,8 @@ class Lengths(dict):
     """``{Dim: length}``, also for the rows of a cache-sized block."""
 
     def __missing__(self, key):
+        if hasattr(key, "more"):  # a length, and some more
+            return self.of(key.base) + key.more
         if type(key) is not Rows:
             raise KeyError(key)
         inner = key.itemsize * int(np.prod([self.of(d) for d in key.inner], dtype=np.int64))

@@ -50,6 +50,7 @@ class Pass(NamedTuple):
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
     when: object = None  # outputs -> whether the pass may find anything
+    after: str = ""  # the pass that must have changed something for this one to run
 
 
 class _Composites:
@@ -81,6 +82,7 @@ PIPELINE = (
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
          kinds=loops.KINDS, docs=loops.DOCS,
          bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
+    Pass("moves", "shapes once more, where loops have changed", shapes.RULES, after="loops"),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
@@ -205,12 +207,14 @@ class Row:
 def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, trace=None):
     """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
     is called between.  `timed`: look at the clock for each rule; `trace`: a `Trace` to fill."""
-    count = 0 if rows is None else len(toposort(outputs))
+    count, changed = 0 if rows is None else len(toposort(outputs)), set()
     for name in names:
         chosen = BY_NAME[name]
         if chosen.rules is None and chosen.run is None or name not in selection:
             continue
         if chosen.when is not None and not chosen.when(outputs):
+            continue
+        if chosen.after and chosen.after not in changed:
             continue
         log = Log.full() if trace is not None else Log(times={} if timed else None)
         start, before = time.perf_counter(), outputs
@@ -226,9 +230,11 @@ def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, tr
                 if kind not in selection.kinds or (name, r) in selection.rules_off
             }
             outputs = chosen.run(outputs, pool, log, off)
+        if outputs != before:
+            changed.add(name)
         if rows is not None:
             seconds, had = time.perf_counter() - start, count
-            count = len(toposort(outputs)) if outputs != before else had
+            count = len(toposort(outputs)) if name in changed else had
             rows.append(Row(name, seconds, had, count, log.fired, log.refused, log.times or {}))
         if trace is not None:
             seconds = time.perf_counter() - start

@@ -34,9 +34,10 @@ class Done:
 
     def ends(self, j):
         """The rows of a state that a further step would read."""
+        depth = self.depths[j]
         if self.count is None:
-            return self.buffers[j][-self.depths[j]:]
-        return self.buffers[j][self.count:self.count + self.depths[j]]
+            return many(self.buffers[j][-depth:], depth)
+        return many(self.buffers[j][self.count:self.count + depth], depth)
 
     def last(self, j):
         """The last row of a state; its first value, if there were no steps."""
@@ -60,6 +61,13 @@ def plain(draft, name=None):
 
 def join(first, second):
     return TABLE["join"].of(first, second, axis=0)
+
+
+def many(x, rows):
+    """x, of which it is known how many rows there are."""
+    if x.type.shape[0] == rows:
+        return x
+    return TABLE["specify_shape"](x, [rows, *[None] * (x.type.ndim - 1)])
 
 
 def maximum(a, b):
@@ -89,7 +97,7 @@ def cut_off(draft, steps, run=plain, name=None):
     for j, s in enumerate(draft.states):  # the last steps may read rows of the very beginning
         found = still(first.rows(j)[-s.depth:])
         if not (isinstance(known(before), int) and known(before) >= s.depth):
-            found = join(s.init[before:], found)
+            found = many(join(s.init[before:], found), s.depth)
         states.append(replace(s, init=found))
     rest = run(replace(draft, n=after, states=states,
                        seqs={v: x[before:] for v, x in draft.seqs.items()}))

@@ -114,7 +114,8 @@ def needs(outputs, order=None):
         if have is None:
             found[n] = when
         elif have and have is not when:
-            found[n] = tuple([w for w in have if w in when])
+            there = set(when)
+            found[n] = tuple([w for w in have if w in there])
 
     for n in reversed(order):
         when = found.get(n)

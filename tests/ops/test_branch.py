@@ -11,10 +11,10 @@ from symgrad.errors import ArgumentError, DtypeError, ShapeError
 from symgrad.node import toposort
 from symgrad.op import make
 from symgrad.ops.body import Body
-from symgrad.ops.branch import branch
+from symgrad.ops.branch import Told, branch
 from symgrad.ops.ifelse import ifelse, needs
 from symgrad.ops.scan import item
-from symgrad.types import Tuple, Type
+from symgrad.types import Dim, Tuple, Type
 
 X = np.array([1.0, 2.0])
 
@@ -131,7 +131,7 @@ def test_conditionals_on_one_condition_are_one_branch():
     assert names(graph).count("branch") == 1 and "exp" not in names(graph)
     whole = graph[0].inputs[0]
     assert [len(side.outputs) for side in whole.attrs[:2]] == [2, 2]
-    assert whole.attrs[2] == ()
+    assert whole.attrs[3] == ()
 
 
 def test_what_is_handed_over_is_idle_in_the_other_side():
@@ -139,7 +139,7 @@ def test_what_is_handed_over_is_idle_in_the_other_side():
     y = ifelse(c, T.exp(x).sum(), x.prod())
     graph = compiled(T.sqr(y) * 0.5, sg.grad(T.sqr(y) * 0.5, x))
     whole = [n for n in toposort(graph) if n.op is branch]
-    assert len(whole) == 2 and whole[0].attrs[2] == ((1, 1),)
+    assert len(whole) == 2 and whole[0].attrs[3] == ((1, 1),)
 
 
 def test_what_is_there_anyway_is_chosen_by_where():
@@ -171,12 +171,31 @@ def test_branch():
     x, y = Type("float64", (None,))("x"), Type("float64", (None,))("y")
     then, other = Body((x,), (x * 2, x.sum())), Body((y,), (y + 1, y.prod()))
     c, v = T.scalar("c", "bool"), T.dvector("v")
-    whole = make(branch, (c, v), (then, other, ()))
-    assert type(whole.type) is Tuple and whole.type.items[1] == Type("float64")
+    types = [y.type, Type("float64")]
+    told = tuple([Told.of(t, [y]) for t in types])
+    assert told[0].lengths == (None,)  # an unknown length is no length of an operand
+    whole = make(branch, (c, v), (then, other, told, ()))
+    assert type(whole.type) is Tuple and whole.type.items == tuple(types)
     parts = [make(item, (whole,), (k,)) for k in range(2)]
     got = [p.eval({c: True, v: X}) for p in parts]
     np.testing.assert_allclose(got[0], 2 * X)
     assert parts[1].eval({c: False, v: X}) == 2.0
-    bad = Body((y,), (y > 0, y.prod()))
-    with pytest.raises(DtypeError, match="one side makes"):
-        make(branch, (c, v), (then, bad, ()))
+    n = Dim("n")
+    rows = Told.of(Type("float64", (n, 3)), [y, Type("int8", (2, n))("m")])
+    assert rows.lengths == ((1, 1), 3)
+    assert rows.type([y.type, Type("int8", (2, 5))]) == Type("float64", (5, 3))
+
+
+def test_a_long_chain_is_a_tree():
+    x, k = T.dvector("x"), T.lscalar("k")
+    y = x
+    for j in range(40):
+        y = ifelse(T.eq(k, j), T.exp(x * j), y)
+
+    def depth(graph):
+        return max([1 + max(map(depth, [s.outputs for s in n.attrs[:2]]))
+                    for n in toposort(graph) if n.op is branch], default=0)
+
+    assert depth(compiled(y)) == 6
+    pool, graph = absorb([y])
+    assert depth(apply(REWRITES, graph, pool, select("-sides.tree"))) == 40

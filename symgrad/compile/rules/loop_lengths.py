@@ -148,7 +148,7 @@ class Lengths:
 
     # -- views
 
-    def rows(self, x, n):
+    def rows(self, x, n, origin=None):
         """The first n rows of a sequence; that there are so many is checked where it is not
         evident."""
         t, d = x.type, self.span(n)
@@ -158,16 +158,18 @@ class Lengths:
         fitted = t.with_shape((d, *t.shape[1:]))
         rest = (FULL,) * (t.ndim - 1)
         if n.op is CONST:
-            made = self.pool.make(subtensor, (x,), ((Slice(None, int(n.data)), *rest),))
+            made = self.pool.make(subtensor, (x,), ((Slice(None, int(n.data)), *rest),),
+                                  origin)
         else:
-            made = self.pool.make(subtensor, (x, n), ((Slice(None, "@"), *rest),), None,
+            made = self.pool.make(subtensor, (x, n), ((Slice(None, "@"), *rest),), origin,
                                   fitted if more else None)
         if more is not None and more > 0 or made.type.shape[0] is d and n.op is CONST:
             return made
-        if n.op is minimum and t.shape[0] in [self.pool.find(static_length(i)) for i in n.inputs]:
+        if n.op is minimum and counts(n) and t.shape[0] in [
+                self.pool.find(static_length(i)) for i in n.inputs]:
             return made
         sizes = [n, *[self.pool.make(length, (x,), (k,)) for k in range(1, t.ndim)]]
-        return self.pool.make(specify_shape, (made, *sizes), (), None, fitted)
+        return self.pool.make(specify_shape, (made, *sizes), (), origin, fitted)
 
     def part(self, x, n, start):
         """n rows of a buffer from one on."""
@@ -197,6 +199,13 @@ class Lengths:
     def sizes(self, x):
         return [self.number(d) if isinstance(d, int) else self.pool.make(length, (x,), (k,))
                 for k, d in enumerate(x.type.shape)]
+
+
+def counts(n):
+    """Whether a number is evidently not negative."""
+    if n.op is CONST:
+        return int(n.data) >= 0
+    return n.op is length or n.op is minimum and all([counts(i) for i in n.inputs])
 
 
 def rank_up(lengths, x, rank):

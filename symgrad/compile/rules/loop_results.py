@@ -60,7 +60,8 @@ class Work:
     def outside(self):
         """{leaf: (operand, whether it has rows)} for what does not depend on states."""
         rows, n = self.house.rows, self.d.n
-        return {v: (rows(x, n), True) for v, x in self.d.seqs.items()} | {
+        origin = self.node.origin
+        return {v: (rows(x, n, origin), True) for v, x in self.d.seqs.items()} | {
             v: (x, False) for v, x in self.d.fixed.items()}
 
     def fix(self, x, name=None):
@@ -103,7 +104,7 @@ class Work:
         there is the loop."""
         house, d = self.house, self.d
         if x in d.seqs:
-            return house.rows(d.seqs[x], d.n)
+            return house.rows(d.seqs[x], d.n, self.node.origin)
         if x not in self.stacks:
             stands = house.leaf(x.type.with_shape((house.span(d.n), *x.type.shape)))
             self.stacks[x] = stands, self.source(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from symgrad.compile.rules.common import zeros
 from symgrad.compile.rules.loop_batch import Batch, flat
+from symgrad.compile.rules.loop_lengths import counts
 from symgrad.op import weak_numbers
 from symgrad.ops.index import FULL, layout
 from symgrad.ops.lengths import length, product
@@ -165,7 +166,9 @@ class Sums:
         if found is None:
             return None
         rows, varies = found
-        return sum_.of(rows, axis=(0,)) if varies else mul.of(rows, cast(self.n, x.type.dtype))
+        if varies:
+            return sum_.of(rows, axis=(0,))
+        return mul.of(rows, cast(self.n, x.type.dtype)) if counts(self.n) else None
 
     # -- what goes through a sum
 

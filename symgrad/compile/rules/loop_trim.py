@@ -8,6 +8,7 @@ from symgrad.compile.rules.loop_hoist import heavy
 from symgrad.compile.rules.loop_work import prune
 from symgrad.node import toposort
 from symgrad.ops.draft import Mapped, Rows
+from symgrad.types import Tuple
 
 
 def used(work, reads):
@@ -86,7 +87,8 @@ def postponed(work, reads):
             continue
         edge = dict.fromkeys([i for n in own for i in n.inputs if level[i] and (
             i in inside or not i.inputs)])
-        if sum([not ready(work, i) for i in edge]) > 1:
+        if sum([not ready(work, i) for i in edge]) > 1 or any([type(i.type) is Tuple
+                                                               for i in edge]):
             continue
         stands = {i: house.leaf(i.type.with_shape((house.span(d.n), *i.type.shape)))
                   for i in edge}

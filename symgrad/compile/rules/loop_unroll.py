@@ -39,6 +39,9 @@ def unrolled(work):
             now.update((v, rows[s][-k]) for v, k in zip(s.reads, s.taps, strict=True))
         made = house.mapped(house.outputs(d), now)
         for r, x in zip([*d.states, *d.maps], made, strict=False):
+            if type(r) is Rows and house.settled(x.type).shape != house.settled(
+                    rows[r][0].type).shape:
+                return  # the loop will say that a state must keep its lengths
             rows[r].append(x) if not d.reverse or type(r) is Rows else rows[r].insert(0, x)
     for k, r in enumerate(work.results):
         if r is None:

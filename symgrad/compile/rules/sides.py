@@ -13,10 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact
-from symgrad.node import CONST, Constant, constant, toposort, variable
+from symgrad.compile.rules.switches import treed
+from symgrad.node import CONST, Constant, toposort, variable
 from symgrad.op import make
 from symgrad.ops.body import Body
-from symgrad.ops.branch import branch
+from symgrad.ops.branch import Told, branch
 from symgrad.ops.ifelse import ifelse, needs
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import where
@@ -25,8 +26,9 @@ from symgrad.ops.scan_grad import cheap
 from symgrad.ops.shape import broadcast_to
 from symgrad.types import Dim, Tuple, Type
 
-KINDS = {"where": exact}
+KINDS = {"where": exact, "tree": exact}
 DOCS = {"where": "both sides are there anyway, or cost next to nothing: no jump",
+        "tree": "long chains of conditionals, each in the else of another, are trees",
         "branch": "what only one side needs is computed in it, behind a jump"}
 FEW = 8  # operations on numbers that are done in any case rather than behind a jump
 
@@ -40,6 +42,13 @@ def run(outputs, pool, log, off=()):
     if "where" not in off:
         found = _chosen(outputs, order, asked, pool, log)
         if found is not outputs:
+            outputs, order = found, toposort(found)
+            asked = needs(outputs, order)
+    if asked is not None and "tree" not in off:
+        found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
+        if found is not outputs:
+            new = [(o, n) for o, n in zip(outputs, found, strict=True) if o is not n]
+            log.note("tree", *(new or [(outputs[0], None)])[0])
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()
@@ -69,9 +78,14 @@ def _chosen(outputs, order, asked, pool, log):
 
 def _light(n, asked, light):
     """Whether both sides of a conditional are there anyway, but for a few numbers."""
-    there, stack, few = set(asked[n]), list(n.inputs[1:]), 0
     if n.inputs[1].type is not n.type or n.inputs[2].type is not n.type:
         return False
+    return _free(n.inputs[1:], asked[n], asked, light)
+
+
+def _free(nodes, when, asked, light=()):
+    """Whether values cost next to nothing where what is asked for `when` is there."""
+    there, stack, few = set(when), list(nodes), 0
     while stack:
         i = stack.pop()
         if i.op.kind == "leaf" or there.issuperset(asked.get(i, (None,))):
@@ -89,16 +103,19 @@ def _light(n, asked, light):
 
 
 class _Sides:
-    """`new`: what each node outside of all branches has become; `given`: what a branch has made in
-    one of its sides and hands out, {node: result}."""
+    """A region: the whole graph, or what a side computes.  `new`: what each node that is computed
+    there whatever the conditions are has become; `given`: what a branch has made in one of its
+    sides and hands out, {node: result}; `assumed`: {condition: whether it holds here}; `operands`:
+    what is there before."""
 
-    def __init__(self, outputs, order, asked, pool, log):
+    def __init__(self, outputs, order, asked, pool, log, assumed=None, operands=()):
         self.outputs, self.order, self.pool, self.log = outputs, order, pool, log
+        self.asked, self.given, self.assumed = asked, {}, assumed or {}
+        self.new = {n: n for n in operands}
+        self.new.update([(c, pool.constant(np.asarray(t))) for c, t in self.assumed.items()])
         for n in order:  # an op with several results is computed with them
             if n.op is item and asked.get(n):
                 asked[n] = asked[n.inputs[0]]
-        self.asked = asked
-        self.new, self.given = {}, {}
         self.users = {}
         for n in order:
             if n in asked:
@@ -106,30 +123,33 @@ class _Sides:
                     self.users.setdefault(i, []).append(n)
 
     def run(self):
+        """The outputs, with a `branch` and its results in place of conditionals."""
         level, groups, plain = {}, {}, {}
         for n in self.order:
-            if n not in self.asked:
+            if n not in self.asked or n in self.new:
                 continue
-            level[n] = max([level.get(i, 0) for i in n.inputs], default=0)
+            level[n] = max([level.get(i, 0) for i in _below(n, self.assumed)], default=0)
             if self.asked[n]:
                 continue
-            if n.op is ifelse:
+            if n.op is ifelse and n.inputs[0] not in self.assumed:
                 level[n] += 1
                 groups.setdefault(level[n], {}).setdefault(n.inputs[0], []).append(n)
             else:
                 plain.setdefault(level[n], []).append(n)
-        for k in range(max(level.values()) + 1):
+        for k in range(max(level.values(), default=0) + 1):
             for condition, group in groups.get(k, {}).items():
                 self.branch(condition, group)
             for n in plain.get(k, ()):
-                inputs = tuple([self.new[i] for i in n.inputs])
-                self.new[n] = n if inputs == n.inputs else self.pool.make(
-                    n.op, inputs, n.attrs, n.origin, n.type, n.name)
-        return [self.new[o] for o in self.outputs]
+                inputs = tuple([self.value(i) for i in _below(n, self.assumed)])
+                self.new[n] = (n if inputs == n.inputs else inputs[0] if n.op is ifelse else
+                               self.pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name))
+        return [self.value(o) for o in self.outputs]
 
-    def cone(self, targets, condition, taken):
-        """What a side computes, operands first, and the operands; an inner conditional on the same
-        condition asks for one of its sides only."""
+    def value(self, n):
+        return self.new.get(n, self.given.get(n, n))
+
+    def cone(self, targets, assumed):
+        """What a side computes, operands first, and the operands."""
         inside, read, stack = {}, {}, [(t, False) for t in reversed(targets)]
         while stack:
             n, done = stack.pop()
@@ -140,28 +160,24 @@ class _Sides:
                 continue
             there = n.op.kind == "leaf" or n in self.new or n in self.given
             if there and n.op is not length:  # a length is known by what it is the length of
-                if n.op is not CONST and n is not condition:
+                if n.op is not CONST and n not in assumed:
                     read[n] = None
                 continue
             stack.append((n, True))
-            stack += [(i, False) for i in reversed(self.below(n, condition, taken))]
+            stack += [(i, False) for i in reversed(_below(n, assumed))]
         return inside, read
-
-    @staticmethod
-    def below(n, condition, taken):
-        same = n.op is ifelse and n.inputs[0] is condition
-        return (n.inputs[1 if taken else 2],) if same else n.inputs
 
     def branch(self, condition, group):
         """The `branch` of conditionals on one condition."""
         pool, sides = self.pool, (True, False)
+        assumed = {t: {**self.assumed, condition: t} for t in sides}
         targets = {t: [n.inputs[1 if t else 2] for n in group] for t in sides}
-        cones = {t: self.cone(targets[t], condition, t)[0] for t in sides}
+        cones = {t: self.cone(targets[t], assumed[t])[0] for t in sides}
         extra = {t: self.handed_out(cones[t], (condition, t), group) for t in sides}
         results = {t: {n: k for k, n in enumerate(targets[t])} for t in sides}  # handed out anyway
         twice = {n: results[t][n] for t in sides for n in extra[t] if n in results[t]}
         extra = {t: [n for n in extra[t] if n not in twice] for t in sides}
-        read = [n for t in sides for n in self.cone([*targets[t], *extra[t]], condition, t)[1]]
+        read = [n for t in sides for n in self.cone([*targets[t], *extra[t]], assumed[t])[1]]
         for t in sides:
             for n in extra[t]:
                 own = self.guarded(n, (condition, t), read)
@@ -169,40 +185,43 @@ class _Sides:
                 targets[not t].append(self.nothing(n.type, read))
         inside, operands = {}, {}
         for t in sides:
-            inside[t], seen = self.cone(targets[t], condition, t)
+            inside[t], seen = self.cone(targets[t], assumed[t])
             operands.update(seen)
-        bodies = [self.body(condition, t, targets[t], inside[t], operands) for t in sides]
-        inputs = (self.new[condition], *[self.value(n) for n in operands])
-        k = len(group)
-        idle = (*[(1, k + j) for j in range(len(extra[True]))],
-                *[(0, k + len(extra[True]) + j) for j in range(len(extra[False]))])
-        made = pool.make(branch, inputs, (*bodies, idle), group[0].origin)
+        bodies = []
+        for t in sides:
+            asked = {n: tuple([w for w in self.asked.get(n, ()) if w[0] is not condition])
+                     for n in inside[t]}
+            side = _Sides(targets[t], list(inside[t]), asked, pool, self.log, assumed[t], operands)
+            bodies.append(_body(side.run(), operands))
+        count = len(group)
+        idle = (*[(1, count + j) for j in range(len(extra[True]))],
+                *[(0, count + len(extra[True]) + j) for j in range(len(extra[False]))])
+        made_of = [*group, *extra[True], *extra[False]]
+        told = tuple([Told.of(n.type, operands) for n in made_of])
+        inputs = (self.value(condition), *[self.value(n) for n in operands])
+        made = pool.make(branch, inputs, (*bodies, told, idle), group[0].origin)
         self.log.note("branch", group[0], made)
-        for k, n in enumerate([*group, *extra[True], *extra[False]]):
+        for k, n in enumerate(made_of):
             node = pool.make(item, (made,), (k,), n.origin, n.type, n.name)
-            (self.new if k < len(group) else self.given)[n] = node
+            (self.new if k < count else self.given)[n] = node
         self.given.update({n: self.new[group[k]] for n, k in twice.items()})
-
-    def value(self, n):
-        return self.new.get(n, self.given.get(n, n))
 
     def handed_out(self, cone, side, group):
         """What a side computes that the same side of a later branch reads, but for what is made
         again at no cost."""
-        found, later = [], set()
+        found, later = {}, set()
         for n in reversed(cone):
-            mine = [u for u in self.users[n] if u not in later and u not in cone]
-            needed = any([u in later for u in self.users[n]]) or any(
-                [u not in group for u in mine])
-            if not needed or side not in self.asked[n]:
+            users = self.users.get(n, ())
+            if side not in self.asked.get(n, ()) or not any(
+                    [u in later or u not in cone and u not in group for u in users]):
                 continue
             if n.type.__class__ is Tuple:
-                found += [u for u in self.users[n] if u not in found]
+                found.update(dict.fromkeys(users))
             elif cheap(n) and n.op is not length:
                 later.add(n)
-            elif n not in found:
-                found.append(n)
-        return [n for n in cone if n in set(found)] + [n for n in found if n not in cone]
+            else:
+                found[n] = None
+        return [n for n in cone if n in found] + [n for n in found if n not in cone]
 
     def guarded(self, n, side, read):
         """A value to be handed out, only asked for where it is."""
@@ -228,26 +247,25 @@ class _Sides:
         zero = pool.constant(np.asarray(0, type.dtype))
         return pool.make(broadcast_to, (zero, *lengths)) if lengths else zero
 
-    def body(self, condition, taken, targets, inside, operands):
-        """One side as a graph over the operands."""
-        new = {condition: constant(taken, dtype="bool")}
-        inputs = []
-        for n in operands:
-            shape = [d if isinstance(d, int) else None for d in n.type.shape]
-            new[n] = variable(Type(n.type.dtype, tuple(shape)), n.name)
-            new[n].origin = n.origin
-            inputs.append(new[n])
 
-        def there(i):
-            if i.op is CONST and i not in new:
-                new[i] = Constant(CONST, (), i.attrs, i.type, i.origin, i.name)
-            return new[i]
+def _below(n, assumed):
+    """What a node asks for; of a conditional, one side if its condition is `assumed`."""
+    taken = assumed.get(n.inputs[0]) if n.op is ifelse else None
+    return n.inputs if taken is None else (n.inputs[1 if taken else 2],)
 
-        for n in inside:
-            below = self.below(n, condition, taken)
-            if len(below) == 1 and n.op is ifelse:
-                new[n] = there(below[0])
-            elif n not in new:
-                new[n] = make(n.op, tuple([there(i) for i in below]), n.attrs, n.origin)
-                new[n].name = n.name
-        return Body(inputs, [there(t) for t in targets])
+
+def _body(outputs, operands):
+    """One side as a graph over the operands."""
+    new = {}
+    for n in operands:
+        shape = [d if isinstance(d, int) else None for d in n.type.shape]
+        new[n] = variable(Type(n.type.dtype, tuple(shape)), n.name)
+        new[n].origin = n.origin
+    inputs = tuple(new.values())
+    for n in toposort(outputs, stop=frozenset(operands)):
+        if n.op is CONST:
+            new[n] = Constant(CONST, (), n.attrs, n.type, n.origin, n.name)
+        else:
+            new[n] = make(n.op, tuple([new[i] for i in n.inputs]), n.attrs, n.origin)
+            new[n].name = n.name
+    return Body(inputs, [new[o] for o in outputs])

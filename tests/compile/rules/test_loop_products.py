@@ -101,6 +101,18 @@ def test_few_rows_are_an_error_though_products_left_the_loop():
     same(h, GIVEN | {n: np.array(2)})
 
 
+def test_a_negative_number_of_steps_is_an_error_though_the_loop_is_gone():
+    n, s, w, x = Type("int64")("n"), f64(None)("s"), f64(None)("w"), f64(None)("x")
+    rows = Draft(n, {}, [Rows([s], (1,), X[:1], s + w)], {w: W[:, 0]}).build()[0]
+    mapped = Draft(n, {x: X}, [], {}, [Mapped(T.tanh(x))]).build()[0]
+    summed = Draft(n, {x: X}, [Rows([s], (1,), X[:1], s + x)]).build()[0]
+    for value in (rows[-1], mapped, mapped.sum(), summed[-1]):
+        same(value, GIVEN | {n: np.array(2)})
+        for steps in (-1, -3):
+            with pytest.raises(SymgradError):
+                run(rewritten(value)[0], GIVEN | {n: np.array(steps)})
+
+
 def test_until_loops_and_those_that_save_memory_keep_their_work():
     x, s, w = f64(None)("x"), f64(None)("s"), f64(None, None)("w")
     parts = {"n": X.shape[0], "seqs": {x: X}, "fixed": {w: W},

@@ -16,6 +16,7 @@ from symgrad.compile.nest import Assign, For, statements
 from symgrad.ops.lengths import known
 from symgrad.types import BYTES, Dim, is_complex
 
+LATE = -1  # the number of a slot that is no part of the arena, since its lengths are not known then
 LINE = 64  # bytes: slots start at the start of a cache line
 
 
@@ -89,6 +90,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
     kept = set(plan.roots)
 
     def take(dtype, shape):
+        if any(getattr(d, "base", d) in late for d in shape):
+            return Slot(LATE, dtype, shape)
         stock = free.get((BYTES[dtype], shape))
         if stock and reuse:
             return stock.pop()
@@ -97,6 +100,8 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
         return slot
 
     def give(slot):
+        if slot.number == LATE:
+            return
         free.setdefault((BYTES[slot.dtype], slot.shape), []).append(slot)
 
     for k, p in enumerate(pieces):

@@ -74,7 +74,7 @@ class Chosen:
     def side(self, side, known, late):
         """The steps of one side; {number of a result: what it made} for `late` results."""
         inner = self.inner = self.fork.sides[side]
-        idle = () if self.d.complete else [k for s, k in self.node.attrs[2] if s == side]
+        idle = () if self.d.complete else [k for s, k in self.node.attrs[3] if s == side]
         slots = [self.addresses[k] for k in self.fork.rooms[side]]
         inner.enter(self.d, self.operands, slots)
         targets = []

@@ -3,7 +3,9 @@ memory, learn lengths."""
 
 from __future__ import annotations
 
+from symgrad.compile.backends.llvm.arena import LINE
 from symgrad.compile.plan import mismatch
+from symgrad.types import BYTES
 
 # The words of a state, 8 bytes each.
 STATE = ("arena", "room", "blas", "constants", "alloc", "call", "grow", "bad", "wrong", "limit")
@@ -95,3 +97,9 @@ class Control:
         w.block(bad)
         w.do(f"ret i64 {FAILED}")
         w.block(fine)
+
+    def apart(self, slot):
+        """Memory for a slot that is no part of the arena; kernels use whole vectors of it."""
+        more = LINE // BYTES[slot.dtype]
+        size = self.lengths.product([self.lengths.length(d) for d in slot.shape])
+        return self.made(None, slot.dtype, (self.lengths.add(size, str(more)),))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symgrad.compile.backends.llvm.arena import LINE
+from symgrad.compile.backends.llvm.arena import LATE, LINE
 from symgrad.compile.backends.llvm.control import FAILED, WORD
 from symgrad.compile.backends.llvm.ir import Module
 from symgrad.compile.backends.llvm.moves import Moves
@@ -138,6 +138,8 @@ class Driver(Loops, Moves):
         self.space = w.let(f"phi ptr [{self.small}, %{before}], [{got}, %{some}]")
 
     def address(self, slot):
+        if slot.number == LATE:
+            return self.apart(slot)
         base = self.small if not hasattr(self, "space") else self.space
         offset = self.offsets[slot]
         if offset == "0":

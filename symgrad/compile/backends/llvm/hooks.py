@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from symgrad.compile.backends.llvm.arena import LATE
 from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.kernel import Index, Load, walk
 from symgrad.compile.nest import Assign, For, Local, expressions, statements
@@ -59,7 +60,7 @@ class WatchedDriver(Driver):
         self.place([s for s in self.arena.slots if s.shape], "0")
 
     def address(self, slot):
-        return self.pointers[slot]
+        return self.apart(slot) if slot.number == LATE else self.pointers[slot]
 
     def step(self, p, buffers):
         super().step(p, buffers)
@@ -110,4 +111,5 @@ class Done:
     """The call back behind a step."""
 
     def __init__(self, number, piece, buffers, dims):
-        self.number, self.piece, self.buffers, self.dims = number, piece, tuple(buffers), dims
+        self.number, self.piece, self.dims = number, piece, dims
+        self.buffers = tuple([b for b in buffers if b.number != LATE])

@@ -13,18 +13,26 @@ from collections import namedtuple
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm import products
-from symgrad.compile.backends.llvm.arena import alone, assign, early, late_lengths, met
+from symgrad.compile.backends.llvm.arena import (
+    LATE,
+    alone,
+    assign,
+    early,
+    late_lengths,
+    met,
+)
 from symgrad.compile.backends.llvm.choose import Chosen, Fork
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.pieces import pieces_of, sure, wanted
 from symgrad.compile.backends.llvm.repeat import Repeated
-from symgrad.compile.backends.llvm.values import Lengths, Value, transposed
+from symgrad.compile.backends.llvm.values import Lengths, Plus, Value, plus, transposed
 from symgrad.compile.lower import name_nodes
 from symgrad.compile.memory import counter, schedule
 from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain, infer
 from symgrad.ops.lengths import known
+from symgrad.types import Dim
 
 MANY = 8  # steps for which it pays to lay out a matrix anew
 Room = namedtuple("Room", "dtype lengths")  # memory that a loop needs, in lengths of the outside
@@ -52,8 +60,12 @@ class Loops:
             lambda step: inside or sure(found[step], plan.places))
         self.pieces = [found[s] for s in steps]
         first = 0 if inside else self.front
-        late = late_lengths(plan, self.pieces[first:], self.pieces[:first]).union(late)
+        late = self.decided_late(plan, first).union(late)
         self.arena = assign(plan, self.pieces, candidates, late, on("reuse"), on("inplace"), first)
+
+    def decided_late(self, plan, first):
+        """Lengths that are not known when the arena is taken."""
+        return late_lengths(plan, self.pieces[first:], self.pieces[:first])
 
     def with_body(self, p, plan):
         """The piece of a loop or branch with what is inside; as a step in Python if there is no
@@ -128,10 +140,33 @@ class Within(Loops, Moves):
                 found.setdefault(d, o)
         return found
 
+    def decided_late(self, plan, first):
+        """Lengths that steps decide, but for those of loops over so many steps as the outside
+        knows: these are told to it."""
+        found = set()
+        for p in self.pieces:
+            steps = known(p.step.body[0].inputs[0]) if p.kind == "loop" else None
+            for n in p.step.body:
+                for x in plan.places.get(n, ()):
+                    if not x.binds or isinstance(x.length, int):
+                        continue
+                    if not x.axis and isinstance(steps, Dim) and steps in self.lengths_outside:
+                        self.lengths_outside[x.length] = p.step.body[0].attrs[0].rows(
+                            n.attrs[0], self.lengths_outside[steps], plus, lambda n, one: None)
+                    if self.lengths_outside.get(x.length) is None:
+                        self.lengths_outside.pop(x.length, None)
+                        found.add(x.length)
+        return found
+
     def slots(self):
         """What memory the steps need."""
-        return [Room(s.dtype, tuple([self.lengths_outside.get(d, d) for d in s.shape]))
-                for s in self.arena.slots]
+        return [Room(s.dtype, tuple([self.outward(d) for d in s.shape])) for s in self.arena.slots]
+
+    def outward(self, d):
+        """What a length of the body is outside."""
+        if type(d) is Plus:
+            return plus(self.lengths_outside.get(d.base, d.base), d.more)
+        return self.lengths_outside.get(d, d)
 
     def begin(self, outer, operands, addresses):
         """Become part of a function: lengths are bound and checked here."""
@@ -150,7 +185,7 @@ class Within(Loops, Moves):
                     self.value(i)
 
     def address(self, slot):
-        return self.place[slot]
+        return self.apart(slot) if slot.number == LATE else self.place[slot]
 
     def reserve(self, node, dtype, ndim):
         if node in self.numbers:
@@ -193,7 +228,11 @@ class Side(Within):
             self.values[leaf] = replace(v, lengths=self.lengths.shape(leaf.type))
 
     def fits(self, node, lengths, target):
-        """The lengths of a place are known before only if both sides tell them."""
+        for axis, (have, want) in enumerate(zip(lengths, target.lengths, strict=True)):
+            if have != want:
+                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
+                    ShapeError(f"axis {a} of what a side makes has length {bad[0]}, not {bad[1]}"),
+                    self.node.op, self.node.inputs, self.node.origin), have, want)
 
 
 class Inner(Within):
@@ -254,8 +293,9 @@ class Inner(Within):
 
     def measured(self):
         """Whether all lengths are known before the loop."""
-        slots = all(not hasattr(d, "name") or d in self.lengths_outside
-                    for s in self.arena.slots for d in s.shape)
+        slots = all(isinstance(base, int) or base in self.lengths_outside
+                    for s in self.arena.slots for d in s.shape
+                    for base in [d.base if type(d) is Plus else d])
         whole = infer(self.node.op, self.node.inputs, self.node.attrs)
         return slots and all(None not in t.shape[1:] for t in whole.items)
 
@@ -273,12 +313,12 @@ class Inner(Within):
                 found.append(Room(types[k].dtype, types[k].shape[1:]))
         if body.until:
             found.append(Room("bool", ()))
-        found += [Room(x.type.dtype, tuple([self.lengths_outside.get(d, d) for d in x.type.shape]))
+        found += [Room(x.type.dtype, tuple([self.outward(d) for d in x.type.shape]))
                   for x in self.turned]
         for leaf in self.narrow.values():
             d, dtype = leaf.type.shape[1], leaf.type.dtype
             lanes = products.Shape.of(dtype).lanes
-            found.append(Room(dtype, (lanes, self.lengths_outside.get(d, d))))
+            found.append(Room(dtype, (lanes, self.outward(d))))
         return found
 
     def enter(self, outer, n, operands, addresses, rooms):

@@ -4,6 +4,7 @@ them, which cost no more than a little arithmetic."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.errors import ShapeError
@@ -23,6 +24,23 @@ class Value:
     lengths: tuple
 
 
+class Plus(NamedTuple):
+    """A length, and some more."""
+
+    base: object
+    more: int
+
+    def __str__(self):
+        return f"({self.base} + {self.more})"
+
+
+def plus(d, more):
+    """A length that is longer by a number."""
+    if type(d) is Plus:
+        return Plus(d.base, d.more + more)
+    return d + more if isinstance(d, int) else Plus(d, more)
+
+
 class Lengths:
     """Arithmetic with lengths; what was computed once is not computed again.  `before`: lengths
     learnt from a value that was to be checked by another one."""
@@ -31,6 +49,8 @@ class Lengths:
         self.w, self.of, self.memo, self.before = w, {}, {}, {}
 
     def length(self, d):
+        if type(d) is Plus:
+            return self.add(self.length(d.base), str(d.more))
         return str(d) if isinstance(d, int) else self.of[d]
 
     def shape(self, type):
