@@ -24,6 +24,7 @@ from symgrad.op import Op
 from symgrad.ops.ifelse import ifelse
 from symgrad.shared import shared
 from symgrad.show import debugprint, pprint
+from symgrad.tools.ablate import ablate
 from symgrad.tools.draw import draw
 from symgrad.tools.explain import explain as _explain
 from symgrad.tools.why import why as _why
@@ -47,6 +48,7 @@ __all__ = [
     "Rop",
     "Type",
     "Variable",
+    "ablate",
     "config",
     "constant",
     "datasets",

@@ -8,7 +8,9 @@ nearer the true value.  Several changes are separated by spaces or commas; ``SYM
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -204,6 +206,34 @@ class Row:
     times: dict = field(default_factory=dict)
 
 
+_watching = threading.local()
+
+
+@contextmanager
+def firings():
+    """A dict ``{'pass.rule': times}`` of all rules that fire in this thread inside: also those of
+    gradients that are built, and of bodies of loops, which no function's report has.
+
+    >>> with firings() as fired:
+    ...     f = sg.function([x], x + 0)                                 # doctest: +SKIP
+    >>> fired                                                           # doctest: +SKIP
+    {'canonicalise.add_zero': 1}
+    """
+    before = getattr(_watching, "fired", None)
+    _watching.fired = found = {}
+    try:
+        yield found
+    finally:
+        _watching.fired = before
+        if before is not None:
+            _count(before, found)
+
+
+def _count(total, fired):
+    for rule, times in fired.items():
+        total[rule] = total.get(rule, 0) + times
+
+
 def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, trace=None):
     """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
     is called between.  `timed`: look at the clock for each rule; `trace`: a `Trace` to fill."""
@@ -232,6 +262,9 @@ def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, tr
             outputs = chosen.run(outputs, pool, log, off)
         if outputs != before:
             changed.add(name)
+        watched = getattr(_watching, "fired", None)
+        if watched is not None:
+            _count(watched, {f"{name}.{rule}": times for rule, times in log.fired.items()})
         if rows is not None:
             seconds, had = time.perf_counter() - start, count
             count = len(toposort(outputs)) if name in changed else had

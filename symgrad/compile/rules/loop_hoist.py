@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from symgrad.compile.rules.loop_batch import Batch
 from symgrad.compile.rules.loop_work import prune
-from symgrad.ops.ifelse import held
+from symgrad.ops.ifelse import held, ifelse
 from symgrad.ops.scan_grad import cheap
 from symgrad.types import Tuple, is_float
 
@@ -28,7 +28,7 @@ def invariant(work):
             taken[n] = work.fix(found[0], n.name)
             work.note("invariant", found[0])
         else:
-            needed.update(n.inputs)
+            needed.update(always(n))
     if taken:
         house.substitute(d, taken)
         prune(d)
@@ -37,6 +37,12 @@ def invariant(work):
             if m.value in d.fixed and m.keep:
                 work.become(m, house.stretched(d.fixed[m.value], d.n))
                 work.note("invariant", m.value)
+
+
+def always(n):
+    """The operands that are computed whatever happens: what only a side of a conditional needs
+    stays in it."""
+    return n.inputs[:1] if n.op is ifelse else n.inputs
 
 
 def worth(n):
@@ -82,7 +88,7 @@ def hoisted(work):
             d.seqs[taken[n]] = found[0]
             work.note("hoist", found[0])
         else:
-            needed.update(n.inputs)
+            needed.update(always(n))
     if taken:
         house.substitute(d, taken)
         prune(d)

@@ -122,6 +122,16 @@ def test_until_loops_and_those_that_save_memory_keep_their_work():
         assert "dot" in ops(left)
 
 
+def test_what_only_a_side_of_a_conditional_needs_stays_there():
+    chosen = Type("bool", (None,))("chosen")
+    rows, _ = sg.scan(lambda x, c, s, W: s + sg.ifelse(c, T.dot(T.exp(x), T.tanh(W)), s * 0),
+                      [X, chosen], T.zeros(4, dtype="float64"), W)
+    given = GIVEN | {chosen: np.array([True, False, True, True, False])}
+    left, = same(rows, given)
+    assert {"dot", "exp"} <= set(ops(left))
+    same([rows, sg.grad(rows.sum(), W)], given)
+
+
 # -- sink
 
 
@@ -278,6 +288,8 @@ def test_a_random_loop_compiled(block, backend):
             want = run(outputs, dict(zip(inputs, arrays, strict=True)))
         except SymgradError:
             continue
+        if not np.isfinite(want[0]):
+            continue  # a mean of no rows
         with sg.options(backend=backend):
             found = sg.function(inputs, outputs, on_unused_input="ignore")(*arrays)
         try:
@@ -299,6 +311,8 @@ def check(seed):
             with pytest.raises(SymgradError):
                 run(rewritten(outputs)[0], values)
             return
+        if not np.isfinite(want[0]):
+            return  # a mean of no rows
         agree(want, run(rewritten(outputs)[0], values))
     except Exception as error:
         error.add_note(f"reproduce with:\n\n{text}\n")

@@ -1,0 +1,153 @@
+"""An `Ablation` as a page that needs nothing else, and as a picture."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+from symgrad.extras import need
+from symgrad.tools.ablate_stats import SAME
+from symgrad.tools.ablate_table import LEGEND, amount, figure, headline, rank, told
+
+COLOURS = {"slower": "#15803d", "faster": "#b91c1c"}  # a rule that is of use; one that harms
+TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 6)  # of the picture: what is beyond is cut off there
+FAINT, INK = "#9ca3af", "#111827"
+STYLE = """\
+body{font:14px/1.4 Helvetica,Arial,sans-serif;color:#111827;margin:2em auto;max-width:1300px;
+padding:0 1em}
+table{border-collapse:collapse;font-size:13px}
+th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #e5e7eb;white-space:nowrap}
+th{cursor:pointer;border-bottom:2px solid #111827}
+td:first-child,th:first-child,td.l{text-align:left}
+tr.full{font-weight:bold;background:#f3f4f6}
+tr.idle{color:#9ca3af}
+p.f{color:#6b7280;white-space:pre-line}
+ul.worse{color:#b91c1c}
+svg{vertical-align:middle}
+label{margin-right:1.5em}
+"""
+# Columns are sorted by what `data-v` says; the boxes hide what does nothing.
+SCRIPT = """\
+document.querySelectorAll('th').forEach(function(th){th.onclick=function(){
+ var t=th.closest('table'),k=th.cellIndex,b=t.tBodies[0],down=th.dataset.down!=='1';
+ th.dataset.down=down?'1':'0';
+ var v=function(r){var x=r.cells[k].dataset.v;return x===undefined?r.cells[k].textContent:+x};
+ Array.from(b.rows).sort(function(p,q){var x=v(p),y=v(q);
+  return (x<y?-1:x>y?1:0)*(down?-1:1)}).forEach(function(r){b.appendChild(r)})}});
+var box=document.getElementById('idle');
+box.onchange=function(){document.querySelectorAll('tr.idle').forEach(function(r){
+ r.style.display=box.checked?'':'none'})};
+box.onchange();
+"""
+HEADS = ("without", "kind", "us a call", "ratio", "0.5x … 1x … 2x", "effect on time", "compile ms",
+         "compiling", "nodes", "steps", "kernels", "bytes moved", "memory", "error", "in")
+
+
+def html(found):
+    """The text of the page."""
+    parts = ["<!doctype html><html lang='en'><head><meta charset='utf-8'><title>symgrad ablate"
+             f"</title><style>{STYLE}</style></head><body><h1>symgrad ablate</h1>",
+             f"<p class='f'>{escape(headline(found.machine))}</p>",
+             f"<p class='f'>{escape(LEGEND)}</p>",
+             "<p><label><input type='checkbox' id='idle'> show also what is not used, and what "
+             "leaves the program as it is</label> A click on a head sorts.</p>"]
+    if found.regressions is not None:
+        items = "".join([f"<li>{escape(s)}</li>" for s in found.regressions])
+        when = escape(str(found.compared.get("date", "an earlier report")))
+        parts.append(f"<h2>Beside {when}</h2><ul class='worse'>{items}</ul>"
+                     + ("" if items else "<p>Nothing is worse.</p>"))
+    for name in dict.fromkeys([row["function"] for row in found.rows]):
+        rows = sorted([r for r in found.rows if r["function"] == name], key=rank)
+        whole = next(r for r in rows if r["kind"] == "full")
+        heads = "".join([f"<th>{escape(h)}</th>" for h in HEADS])
+        parts.append(f"<h2>{escape(name)}</h2><table><thead><tr>{heads}</tr></thead><tbody>")
+        parts += [_html_row(row, whole) for row in rows]
+        parts.append("</tbody></table>")
+    return "\n".join([*parts, f"<script>{SCRIPT}</script></body></html>", ""])
+
+
+def _html_row(row, whole):
+    ms, ratio, compiling = row.get("ms"), row.get("ratio"), row.get("compile_ms")
+    cells = [_cell(row["name"]), _cell(row["kind"], left=True),
+             _cell(figure(ms["median"] * 1e3) if ms else "", ms and ms["median"]),
+             _cell(f"{ratio['median']:.2f}" if ratio else "", ratio and ratio["median"]),
+             f"<td data-v='{ratio['median'] if ratio else 0}'>{_bar(row)}</td>",
+             _cell(row.get("why") or row["effect"], left=True),
+             _cell(figure(compiling["median"]) if compiling else "",
+                   compiling and compiling["median"]),
+             _cell(row.get("compile_effect", ""), left=True)]
+    for key in ("nodes", "steps", "kernels", "bytes", "memory", "error"):
+        cells.append(_cell(told(row, whole, key) if compiling else "", row.get(key)))
+    cells.append(_cell(row.get("error_at", "") if row.get("error") else "", left=True))
+    idle = not row["used"] or row["effect"] == SAME
+    kind = "idle" if idle else row["kind"]
+    return f"<tr class='{kind}'>{''.join(cells)}</tr>"
+
+
+def _cell(text, value=None, left=False):
+    data = f" data-v='{value}'" if isinstance(value, int | float) else ""
+    return f"<td{' class=l' if left else ''}{data}>{escape(str(text))}</td>"
+
+
+def _bar(row):
+    """The interval of the ratio from a half to twice, as a small picture."""
+    if not row.get("ratio"):
+        return ""
+    width, middle = 160, 80
+    at = {word: middle + middle * max(-1.0, min(1.0, _log2(v)))
+          for word, v in row["ratio"].items()}
+    colour = COLOURS.get(row["effect"], FAINT)
+    left, right = sorted((middle, at["median"]))
+    return (f"<svg width='{width}' height='12'><rect x='{left:.1f}' y='2' height='8' "
+            f"width='{max(right - left, 1):.1f}' fill='{colour}' fill-opacity='.45'/>"
+            f"<line x1='{at['low']:.1f}' x2='{at['high']:.1f}' y1='6' y2='6' stroke='{colour}' "
+            f"stroke-width='2'/><line x1='{middle}' x2='{middle}' y1='0' y2='12' "
+            f"stroke='{INK}' stroke-width='.7'/></svg>")
+
+
+def _log2(value):
+    return math.log2(value) if value > 0 else -1.0
+
+
+# -- PNG
+
+
+def png(found, path):
+    """A bar for each variant that was timed, beside the whole; functions under one another."""
+    figures = need("matplotlib.figure")
+    groups = {}
+    for row in sorted(found.rows, key=rank):
+        timed = row.get("ratio") and row["kind"] != "again"
+        groups.setdefault(row["function"], []).extend([row] if timed else [])
+    heights = [1.2 + 0.24 * len(rows) for rows in groups.values()]
+    picture = figures.Figure((10, 0.8 + sum(heights)), dpi=100, layout="constrained")
+    panels = picture.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (name, rows) in zip(panels, groups.items(), strict=True):
+        whole = next(r for r in found.rows if r["function"] == name and r["kind"] == "full")
+        again = next((r for r in found.rows if r["function"] == name and r["kind"] == "again"), {})
+        for place, row in enumerate(rows):
+            ratio, colour = row["ratio"], COLOURS.get(row["effect"], FAINT)
+            low, middle, high = (min(max(ratio[word], TICKS[0]), TICKS[-1])
+                                 for word in ("low", "median", "high"))
+            axes.barh(place, middle - 1, left=1, color=colour, alpha=0.5, height=0.6)
+            axes.plot((low, high), (place, place), color=colour, linewidth=2)
+            axes.annotate(f" {ratio['median']:.2f}", (max(high, 1), place), va="center",
+                          fontsize=7, color=INK, annotation_clip=False)
+        if again.get("noise"):
+            axes.axvspan(1 / again["noise"], again["noise"], color=FAINT, alpha=0.3)
+        axes.axvline(1, color=INK, linewidth=0.8)
+        axes.set_xscale("log")
+        axes.set_xlim(TICKS[0], TICKS[-1] * 1.15)
+        axes.set_xticks(TICKS, [f"{x:g}x" for x in TICKS])
+        axes.set_xticks([], minor=True)
+        axes.set_yticks(range(len(rows)), [row["name"] for row in rows], fontsize=8)
+        axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+        axes.grid(axis="x", linewidth=0.3)
+        axes.set_title(f"{name}: {figure(whole['ms']['median'] * 1e3)} us a call, "
+                       f"{amount(whole['memory'] or 0)}", fontsize=9, loc="left")
+    panels[-1].set_xlabel("time of a call without it, over the whole's (grey band: the whole "
+                          "compiled again; grey bar: no effect seen)", fontsize=8)
+    facts = found.machine
+    picture.suptitle(f"symgrad ablate, {facts['processor']}, one core, {facts['date'][:10]}",
+                     fontsize=9)
+    picture.savefig(path)

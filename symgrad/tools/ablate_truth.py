@@ -1,0 +1,121 @@
+"""What a graph's values are, computed with more digits than its dtypes have; how far off others
+are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symgrad import origin
+from symgrad.derive import expansion
+from symgrad.errors import MissingInputError
+from symgrad.node import CONST, INPUT, SHARED, toposort
+from symgrad.op import apply
+from symgrad.ops.body import run as run_loop
+from symgrad.ops.ifelse import needs, wanted
+from symgrad.types import Tuple
+
+WIDE = np.longdouble, np.clongdouble
+# where an op has no code for long doubles (LAPACK, some special functions)
+DOUBLE = np.float64, np.complex128
+
+
+def name_of_wide():
+    """The dtype of the reference, as a report names it."""
+    bits = np.finfo(WIDE[0]).nmant + 1
+    return f"longdouble ({bits} bits)" if bits > 53 else "float64"
+
+
+def wider(array, dtypes=WIDE):
+    """A float or complex array in one of the wide dtypes; any other as it is."""
+    kind = array.dtype.kind
+    return array.astype(dtypes[kind == "c"]) if kind in "fc" else array
+
+
+def truth(outputs, values):
+    """The arrays of `outputs` in long double precision: ``{leaf: array}`` are `values`; shared
+    variables are read from their containers.  The graph is run as it is written, node by node.
+
+    >>> x = Type("float32", (None,))("x")
+    >>> truth([x.sum()], {x: np.array([1e8, 1.0, -1e8], "float32")})
+    [np.longdouble('1.0')]
+    """
+    store = {n: wider(np.asarray(a)) for n, a in values.items()}
+    _compute(outputs, store)
+    return [store[o] for o in outputs]
+
+
+def _compute(outputs, store):
+    order = toposort(outputs, stop=store)
+    asked = needs(outputs, order)
+    for n in order:
+        if asked and not wanted(asked.get(n), store):
+            continue
+        if n.op is INPUT:
+            raise MissingInputError(origin.report(f"{n!r}: no value is given for this input", [n]))
+        if n.op is CONST or n.op is SHARED:
+            store[n] = wider(n.data if n.op is CONST else n.container.cell[0])
+        elif n.op.numpy is None:
+            body = expansion(n)
+            _compute([body], store)
+            store[n] = store[body]
+        else:
+            store[n] = _applied(n, [store.get(i) for i in n.inputs])
+
+
+def _applied(node, arrays):
+    if node.op.kind == "loop":
+        body = node.attrs[0]
+        found = run_loop(int(arrays[0]), arrays[1:], body, lambda rows: _step(body, rows))
+    elif node.op.name == "cast" and np.dtype(node.type.dtype).kind in "fc":
+        return arrays[0].astype(WIDE[node.type.dtype.startswith("complex")])
+    else:
+        try:
+            found = apply(node, arrays)
+        except TypeError:
+            found = apply(node, [a if a is None else wider(a, DOUBLE) for a in arrays])
+    if type(node.type) is Tuple:
+        return tuple([wider(np.asarray(a)) for a in found])
+    return wider(found)
+
+
+def _step(body, rows):
+    store = dict(zip(body.inputs, rows, strict=True))
+    _compute(body.outputs, store)
+    return [store[o] for o in body.outputs]
+
+
+def distance(have, true):
+    """The greatest error of an array, relative to the greatest true value in it; infinite where one
+    of the two is not finite and the other is not the same.
+
+    >>> distance(np.array([1.0, 2.5]), np.array([1.0, 2.0]))
+    0.25
+    >>> distance(np.array([np.nan]), np.array([1.0]))
+    inf
+    """
+    have, true = np.asarray(have), np.asarray(true)
+    if have.shape != true.shape:
+        return float("inf")
+    if not have.size:
+        return 0.0
+    wide = WIDE[have.dtype.kind == "c" or true.dtype.kind == "c"]
+    have, true = have.astype(wide), true.astype(wide)
+    with np.errstate(all="ignore"):
+        same = (have == true) | (np.isnan(have) & np.isnan(true))
+        finite = np.isfinite(have) & np.isfinite(true)
+        if not np.all(same | finite):
+            return float("inf")
+        scale = np.abs(true[finite]).max(initial=0)
+        return float(np.abs(have[finite] - true[finite]).max(initial=0) / (scale or 1))
+
+
+def worst(names, have, true):
+    """(greatest `distance`, the name of the result that has it, the same in units of the last
+    place of that result's dtype or None); results are compared one by one."""
+    found = 0.0, names[0] if names else "", 0.0
+    for name, mine, right in zip(names, have, true, strict=True):
+        error = distance(mine, right)
+        if error > found[0]:
+            floating = mine.dtype.kind in "fc"
+            found = error, name, error / float(np.finfo(mine.dtype).eps) if floating else None
+    return found
