@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from symgrad import datasets, errors, families, interpret, node, random, tensor, updates
 from symgrad.compile.backends import BACKENDS, find
+from symgrad.compile.callable import Function as _Function
 from symgrad.compile.function import function
 from symgrad.compile.program import In, Out
 from symgrad.config import config, options
@@ -25,9 +26,14 @@ from symgrad.shared import shared
 from symgrad.show import debugprint, pprint
 from symgrad.tools.ablate import ablate
 from symgrad.tools.draw import draw
+from symgrad.tools.explain import explain as _explain
+from symgrad.tools.why import why as _why
+from symgrad.tools.why_not import why_not as _why_not
 from symgrad.types import Dim, Type
 
-node.Node.eval = interpret.evaluate  # the one method that needs an upper room
+# the methods that need an upper room
+node.Node.eval = interpret.evaluate
+_Function.explain, _Function.why, _Function.why_not = _explain, _why, _why_not
 if config.backend in ("auto", *BACKENDS):
     find(config.backend)  # loaded here, so that the first compilation need not wait for it
 

@@ -176,6 +176,18 @@ class RewriteLoop(SymgradError, RuntimeError):
     """
 
 
+class RewriteGrowth(SymgradError, RuntimeError):
+    """A rule was stopped, since its work grows faster than the graph, or never ends; the message
+    names it.
+
+    It is a fault of the rule, not of the program.  Such a rule makes something at which it fires
+    again, ``exp(x)`` of ``exp(x + 1)``, or copies more the longer a chain is.  Until it is mended,
+    leave it out, as here the rule ``log1p`` of the pass ``stabilise``:
+
+    >>> x = T.scalar("x"); f = sg.function([x], T.log(1 + x), passes="-stabilise.log1p")
+    """
+
+
 class OptionError(SymgradError, ValueError):
     """An option has a value that it cannot have; the message says where that stands.
 

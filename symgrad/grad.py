@@ -30,7 +30,7 @@ def stable_form(outputs, wrt, passes=None):
     wrt = [w for w in wrt if w.op.kind != "leaf"]
     pool, graph = absorb(outputs, expect=False, cut=wrt)
     chosen = select(passes)
-    graph = within(graph, pool, lambda body: normal(body, STABLE_FORM, chosen))
+    graph = within(graph, pool, lambda loop: normal(loop, STABLE_FORM, chosen))
     return export(apply(STABLE_FORM, graph, pool, chosen), pool)
 
 

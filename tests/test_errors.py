@@ -13,8 +13,8 @@ from symgrad import errors
 
 KINDS = [kind for kind in vars(errors).values() if inspect.isclass(kind)]
 # Those that no short program raises; their pages say what to do in words.
-RARE = {errors.SymgradError, errors.RewriteLoop, errors.MissingPackage, errors.DataError,
-        errors.CheckError}
+RARE = {errors.SymgradError, errors.RewriteLoop, errors.RewriteGrowth, errors.MissingPackage,
+        errors.DataError, errors.CheckError}
 
 
 class Page(doctest.OutputChecker):

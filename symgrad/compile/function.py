@@ -64,6 +64,8 @@ def function(
     on_unused_input : 'raise' (default), 'warn' or 'ignore'
     allow_input_downcast : True casts wider arrays; None only Python numbers to floatX; False
         nothing
+    profile : True counts calls and their time in ``f.profile``, and the time of each rule of the
+        compiler in ``f.report`` (default ``config.profile``)
     no_default_updates : True, or a list of shared variables whose default updates are left out
 
     >>> x = T.dvector("x"); f = function([x], (x ** 2).sum()); f([1, 2, 3])
@@ -95,7 +97,7 @@ def compiled(request, passes="", backend="auto", profile=False, checks=(), threa
     start = time.perf_counter()
     selection = select(passes)
     chosen = checking(backend, checks) if checks else threaded(backend, threads)
-    report = Report(request.name, chosen.name)
+    report = Report(request.name, chosen.name, timing=bool(profile))
     collecting = gc.isenabled()
     gc.disable()  # a quarter of the time on large graphs, and nothing here makes garbage cycles
     try:
@@ -164,7 +166,8 @@ def planned(roots, leaves, updated, selection, report, expect, done=False):
     final, graph = absorb(roots, expect)
     report.timed("intern", start)
     if not done:
-        graph = apply(REWRITES, graph, final, selection, report.rows)
+        graph = apply(REWRITES, graph, final, selection, report.rows, timed=report.timing,
+                      trace=report.trace)
         start = clock()
         final, graph = absorb(graph, expect, prior=final)
         report.timed("settle", start)
@@ -181,14 +184,16 @@ def planned(roots, leaves, updated, selection, report, expect, done=False):
         bodies = [a for a in node.attrs if type(a) is Body]
         if bodies:
             start = clock()
+            trace = report.trace and report.trace.inside(node)
             done = node.op.kind == "branch"  # its sides were rewritten with the whole
-            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known, done)
+            plan.inner[node] = tuple([inside(b, node.inputs[1:], selection, expect, known, done,
+                                             trace)
                                       for b in bodies])
             report.timed(node.op.name, start)
     return plan
 
 
-def inside(body, operands, selection, expect, known, done):
+def inside(body, operands, selection, expect, known, done, trace=None):
     """The plan of a body, its lengths being those of the operands, and its numbers those that are
     known; `known`: plans made before."""
     reads = body.reads()
@@ -202,5 +207,6 @@ def inside(body, operands, selection, expect, known, done):
         given = dict(zip(body.inputs, leaves, strict=True)) | {
             i: constant(n.data, i.name) for i, n in numbers.items()}
         roots = rebuild(body.outputs, given, remake)
-        known[key] = planned(roots, leaves, (), selection, Report(None, ""), expect, done)
+        known[key] = planned(roots, leaves, (), selection, Report(None, "", trace=trace), expect,
+                             done)
     return known[key]

@@ -29,10 +29,12 @@ from symgrad.compile.rules import (
     specialise,
     stabilise,
 )
+from symgrad.compile.rules.common import mat
 from symgrad.config import config
 from symgrad.derive import expansion
 from symgrad.errors import UnknownName, near
 from symgrad.node import toposort
+from symgrad.ops.nn import softmax
 
 
 class Pass(NamedTuple):
@@ -43,7 +45,9 @@ class Pass(NamedTuple):
     doc: str
     rules: RuleSet | None = None
     run: object = None  # (outputs, pool, log, off) -> outputs
-    kinds: dict = {}  # name -> kind of the forms of a `run` pass  # noqa: RUF012
+    # name -> kind of the forms of a `run` pass, name -> what it does
+    kinds: dict = {}  # noqa: RUF012
+    docs: dict = {}  # noqa: RUF012
     required: bool = False
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
@@ -58,30 +62,37 @@ class _Composites:
         return (EXPAND,) if op.kind == "composite" else None
 
 
-EXPAND = rule_on("composite", kind=exact)(lambda node, pool: expansion(node))
-_expand = RuleSet("expand", (EXPAND,))
+@rule_on("composite", kind=exact, samples=lambda: [softmax(mat(), axis=(1,))])
+def EXPAND(node, pool):
+    """An op that is a name for an expression becomes that expression."""
+    return expansion(node)
+
+
+_expand = RuleSet("expand", (EXPAND,), open_ended=True)
 _expand.by_op = _Composites()
 
 PIPELINE = (
     Pass("forward", "ops that only derivatives notice are left out", canonicalise.FORWARD),
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
-    Pass("collect", "sums and products in one normal form", run=collect.run, kinds=collect.KINDS),
+    Pass("collect", "sums and products in one normal form", run=collect.run,
+         kinds=collect.KINDS, docs=collect.DOCS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("merge", "loops over the same steps become one", run=loop_merge.run,
-         kinds=loop_merge.KINDS, when=loop_merge.several,
+         kinds=loop_merge.KINDS, docs=loop_merge.DOCS, when=loop_merge.several,
          bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
-         kinds=loops.KINDS, bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
+         kinds=loops.KINDS, docs=loops.DOCS,
+         bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
     Pass("moves", "shapes once more, where loops have changed", shapes.RULES, after="loops"),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
-    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS),
+    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS, docs=collect.DOCS),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
-         kinds=blas.KINDS),
+         kinds=blas.KINDS, docs=blas.DOCS),
     Pass("sides", "what only one side of a conditional needs moves into it", run=sides.run,
-         kinds=sides.KINDS, required=True),
+         kinds=sides.KINDS, docs=sides.DOCS, required=True),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),
@@ -157,9 +168,34 @@ def _parse(text):
     return Selection(frozenset(off), frozenset(rules_off), frozenset(kinds))
 
 
+class Stage(NamedTuple):
+    """What a pass did, in full: `f.explain()` tells of it."""
+
+    name: str
+    log: Log
+    before: list  # outputs
+    after: list
+    pool: object
+    within: tuple  # the loops (or conditionals) whose body this graph is, from the outermost
+    seconds: float
+
+
+@dataclass
+class Trace:
+    """A `Stage` for each pass of a compilation, in order; those for bodies of loops among them."""
+
+    stages: list = field(default_factory=list)
+    within: tuple = ()
+
+    def inside(self, node):
+        """What to hand to the compilation of a body of this node."""
+        return Trace(self.stages, (*self.within, node))
+
+
 @dataclass
 class Row:
-    """What one pass did: `f.report` prints these."""
+    """What one pass did: `f.report` prints these.  `times`: seconds by rule, if they were asked
+    for."""
 
     name: str
     seconds: float
@@ -167,6 +203,7 @@ class Row:
     after: int = 0
     fired: dict = field(default_factory=dict)
     refused: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
 
 
 _watching = threading.local()
@@ -197,9 +234,9 @@ def _count(total, fired):
         total[rule] = total.get(rule, 0) + times
 
 
-def apply(names, outputs, pool, selection, rows=None, hook=None):
+def apply(names, outputs, pool, selection, rows=None, hook=None, timed=False, trace=None):
     """Run rewriting passes by name; `rows` collects what each did, ``hook(name, before, after)``
-    is called between."""
+    is called between.  `timed`: look at the clock for each rule; `trace`: a `Trace` to fill."""
     count, changed = 0 if rows is None else len(toposort(outputs)), set()
     for name in names:
         chosen = BY_NAME[name]
@@ -209,10 +246,10 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
             continue
         if chosen.after and chosen.after not in changed:
             continue
-        log, start = Log(), time.perf_counter()
-        before = outputs
+        log = Log.full() if trace is not None else Log(times={} if timed else None)
+        start, before = time.perf_counter(), outputs
         if chosen.bodies:
-            change = partial(normal, names=chosen.bodies, selection=selection)
+            change = partial(normal, names=chosen.bodies, selection=selection, trace=trace)
             outputs = within(outputs, pool, change)
         if chosen.rules is not None:
             outputs = rewrite(outputs, selection.rules(chosen), pool, log)
@@ -231,15 +268,18 @@ def apply(names, outputs, pool, selection, rows=None, hook=None):
         if rows is not None:
             seconds, had = time.perf_counter() - start, count
             count = len(toposort(outputs)) if name in changed else had
-            rows.append(Row(name, seconds, had, count, log.fired, log.refused))
+            rows.append(Row(name, seconds, had, count, log.fired, log.refused, log.times or {}))
+        if trace is not None:
+            seconds = time.perf_counter() - start
+            trace.stages.append(Stage(name, log, before, outputs, pool, trace.within, seconds))
         if hook:
             hook(name, before, outputs)
     return outputs
 
 
 def within(outputs, pool, change):
-    """The graph with the body of each loop changed: ``change(body)`` gives the new one."""
-    bodies = {n: change(n.attrs[0]) for n in toposort(outputs) if n.op.kind == "loop"}
+    """The graph with the body of each loop changed: ``change(loop)`` gives the new one."""
+    bodies = {n: change(n) for n in toposort(outputs) if n.op.kind == "loop"}
     if all(n.attrs[0] is body for n, body in bodies.items()):
         return outputs
 
@@ -254,11 +294,12 @@ def within(outputs, pool, change):
     return [new[o] for o in outputs]
 
 
-def normal(body, names, selection):
+def normal(loop, names, selection, trace=None):
     """A loop's body after these passes."""
+    body, trace = loop.attrs[0], trace and trace.inside(loop)
     pool, graph = absorb(body.outputs, expect=False)
-    graph = within(graph, pool, lambda inner: normal(inner, names, selection))
-    return body.with_outputs(export(apply(names, graph, pool, selection), pool))
+    graph = within(graph, pool, lambda inner: normal(inner, names, selection, trace))
+    return body.with_outputs(export(apply(names, graph, pool, selection, trace=trace), pool))
 
 
 REWRITES = tuple(p.name for p in PIPELINE if p.rules is not None or p.run is not None)

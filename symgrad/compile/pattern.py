@@ -75,10 +75,12 @@ def rule_on(name, *heads, kind=rounding, samples=None):
 
 @dataclass(eq=False)
 class RuleSet:
-    """Rules in order, indexed by the op at which they look."""
+    """Rules in order, indexed by the op at which they look.  `open_ended`: how many nodes they make
+    is not theirs to say, they put in what users defined."""
 
     name: str
     rules: tuple
+    open_ended: bool = False
     by_op: dict = field(default_factory=dict)
     _fewer: dict = field(default_factory=dict)
 

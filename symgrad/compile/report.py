@@ -13,6 +13,8 @@ from symgrad.compile.backends import part
 from symgrad.compile.passes import Row
 from symgrad.graph import metrics
 
+SLOWEST = 6  # rules that are named with their time
+
 
 @dataclass
 class Report:
@@ -25,6 +27,8 @@ class Report:
     plan: object = None
     memory: object = None
     code: object = None
+    timing: bool = False  # whether the clock is looked at for each rule
+    trace: object = None  # a `passes.Trace` to fill, for who wants to know all
 
     def timed(self, name, start):
         self.rows.append(Row(name, time.perf_counter() - start))
@@ -33,6 +37,14 @@ class Report:
     def fired(self):
         """How often each rule fired, as ``{'pass.rule': count}``."""
         return {f"{row.name}.{rule}": n for row in self.rows for rule, n in row.fired.items()}
+
+    @property
+    def times(self):
+        """How many seconds each rule took, whether it fired or not, as ``{'pass.rule': seconds}``,
+        slowest first; empty unless the function was made with ``profile=True``.  The forms of
+        `loops`, `blas` and `sides` work together: their time is that of their pass."""
+        found = {f"{row.name}.{rule}": t for row in self.rows for rule, t in row.times.items()}
+        return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
     @property
     def measures(self):
@@ -64,6 +76,10 @@ class Report:
             fired = ", ".join(f"{k} {n}" for k, n in sorted(r.fired.items(), key=lambda kv: -kv[1]))
             refused = f"  (refused: {', '.join(r.refused)})" if r.refused else ""
             lines.append(f"  {r.name:14} {r.seconds * 1e3:7.2f} {nodes:>12}  {fired}{refused}")
+        if self.times:
+            slow = ", ".join([f"{k} {t * 1e3:.2f}" for k, t in list(self.times.items())[:SLOWEST]])
+            whole = sum(self.times.values()) * 1e3
+            lines.append(f"  rules took {whole:.2f} ms, the slowest: {slow}")
         if self.plan is not None:
             kernels = sum(s.kind == "kernel" for s in self.plan.steps)
             memory = self.memory or getattr(self.code, "arena", None)

@@ -3,38 +3,70 @@
 Whether a rule matches at a node depends only on what is below the node, and that never changes:
 when a node is done its inputs are in normal form and no rule matched it, and both stay true.  So
 one walk is the fixpoint.
+
+Rules that undo one another are found at once (`RewriteLoop`).  A rule that never comes to an end in
+another way, or makes more and more of a graph that grows, has a budget: so many firings, and so
+many new nodes, for each node that there was (`RewriteGrowth`).
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from symgrad.compile.pattern import attempt
-from symgrad.errors import RewriteLoop
+from symgrad.errors import RewriteGrowth, RewriteLoop
 from symgrad.op import weak_numbers
+from symgrad.origin import report
 from symgrad.types import Dim
+
+# What a rule may do for each node of the graph, and in any case.  In large graphs no rule of
+# symgrad's own was seen to fire, or to make a node, as often as once for each that there was.
+FIRINGS, ANYWAY = 10, 1_000
+MADE, MADE_ANYWAY = 50, 10_000
 
 
 @dataclass
 class Log:
-    """What a pass did: firings and refusals by rule, and (if asked for) each firing."""
+    """What a pass did: firings and refusals by rule, and (if asked for) each firing as (rule, old,
+    new), which nodes are others on new inputs, and the seconds that each rule took."""
 
     fired: dict = field(default_factory=dict)
     refused: dict = field(default_factory=dict)
     history: list | None = None
+    moved: dict | None = None
+    times: dict | None = None
+
+    @classmethod
+    def full(cls):
+        """One that is told everything."""
+        return cls(history=[], moved={}, times={})
+
+    def note(self, name, old, new):
+        """A rule has fired."""
+        self.fired[name] = self.fired.get(name, 0) + 1
+        if self.history is not None:
+            self.history.append((name, old, new))
+
+    def spend(self, name, start):
+        """A rule was at work since `start`."""
+        if self.times is not None:
+            self.times[name] = self.times.get(name, 0.0) + time.perf_counter() - start
 
 
 def rewrite(outputs, rules, pool, log=None):
     """The normal form of `outputs` under a `RuleSet`.  Raises `RewriteLoop` if rules undo one
-    another."""
+    another, `RewriteGrowth` if one does not come to an end."""
     with weak_numbers():
         return _rewrite(outputs, rules, pool, Log() if log is None else log)
 
 
 def _rewrite(outputs, rules, pool, log):
-    done, becomes, why = {}, {}, {}
+    done, becomes, why, spent = {}, {}, {}, {}
     stack = list(reversed(outputs))
-    by_op = rules.by_op
+    by_op, members = rules.by_op, pool.members
+    size = len(members)
+    most = ANYWAY + FIRINGS * size, MADE_ANYWAY + MADE * size
     while stack:
         n = stack[-1]
         if n in done:
@@ -65,11 +97,18 @@ def _rewrite(outputs, rules, pool, log):
             m = pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name)
             if m is not n:
                 becomes[n] = m
+                if log.moved is not None:
+                    log.moved.setdefault(m, n)
                 continue
         candidates = by_op.get(n.op)
+        had = len(members)
         hit = candidates and _step(n, candidates, pool, log)
         if hit:
             becomes[n], why[n] = hit
+            fired, made = spent.get(hit[1], (0, 0))
+            spent[hit[1]] = fired, made = fired + 1, made + len(members) - had
+            if fired > most[0] or made > most[1] and not rules.open_ended:
+                raise _growth(rules, hit[1], n, fired, made, size)
         else:
             done[n] = n
             stack.pop()
@@ -79,7 +118,12 @@ def _rewrite(outputs, rules, pool, log):
 def _step(node, candidates, pool, log):
     """The first rule that changes the node, as (new node, rule name); None if none does."""
     for rule in candidates:
-        new = attempt(rule, node, pool)
+        if log.times is None:
+            new = attempt(rule, node, pool)
+        else:
+            start = time.perf_counter()
+            new = attempt(rule, node, pool)
+            log.spend(rule.name, start)
         if new is None or new is node:
             continue
         if new.type is not node.type:
@@ -90,9 +134,7 @@ def _step(node, candidates, pool, log):
                 new = pool.retyped(new, node.type)
             if new is node:
                 continue
-        log.fired[rule.name] = log.fired.get(rule.name, 0) + 1
-        if log.history is not None:
-            log.history.append((rule.name, node, new))
+        log.note(rule.name, node, new)
         return new, rule.name
     return None
 
@@ -111,3 +153,12 @@ def _loop(stack, start, why):
     return RewriteLoop(
         f"rules undo one another at {start!r}: {chain}; switch one off with passes='-pass.rule'"
     )
+
+
+def _growth(rules, name, node, fired, made, size):
+    """A rule has done more than the graph can have asked for: say which, and where it last was."""
+    return RewriteGrowth(report(
+        f"rule {name} of {rules.name} fired {fired:,} times and made {made:,} nodes, of a graph of "
+        f"{size:,}: it does not come to an end, or its work grows faster than the graph",
+        [], node.origin, f"it is a fault of the rule; leave it out with passes='-{rules.name}."
+        f"{name}'"))

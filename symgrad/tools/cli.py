@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from symgrad.errors import SymgradError
-from symgrad.tools import ablate_command, accuracy, cached, train
+from symgrad.tools import ablate_command, accuracy, cached, rules, train
 
 # Modules with register(commands), which sets `run` to a function of the options.
-COMMANDS = (train, cached, accuracy, ablate_command)
+COMMANDS = (train, cached, accuracy, ablate_command, rules)
 
 
 def main(arguments=None):

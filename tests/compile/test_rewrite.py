@@ -10,7 +10,7 @@ from symgrad.compile.pattern import holes, rounding, rule, rule_on, ruleset
 from symgrad.compile.pool import absorb
 from symgrad.compile.rewrite import Log, rewrite
 from symgrad.compile.rules import canonicalise, collect
-from symgrad.errors import RewriteLoop
+from symgrad.errors import RewriteGrowth, RewriteLoop
 from symgrad.node import toposort, variable
 from symgrad.ops.math import add, exp, log, mul, neg, sqr, sub
 from symgrad.ops.shape import transpose
@@ -137,3 +137,71 @@ def test_a_term_with_several_users_is_not_computed_twice():
     new = collect.run(outputs, pool, Log())
     assert len(toposort(new)) <= len(toposort(outputs))
     assert new == outputs
+
+
+# -- budgets
+
+
+def endless():
+    """exp(x) becomes exp(x + 1), which becomes exp(x + 1 + 1) …"""
+    return ruleset("bad", rule("endless", exp(x), exp(add.of(x, 1))))
+
+
+def test_a_rule_without_end_is_stopped_and_named():
+    pool, node = pooled(exp(variable(VECTOR)))
+    with pytest.raises(RewriteGrowth, match=r"(?s)rule endless of bad fired 1,0.*-bad\.endless"):
+        rewrite([node], endless(), pool)
+
+
+def test_a_rule_whose_work_grows_faster_than_the_graph_is_stopped_and_named():
+    """It comes to an end, in a time that is quadratic."""
+    def chain(length):
+        h = variable(VECTOR)
+        for k in range(length):
+            h = tanh(h + float(k))
+        return pooled(h)
+
+    def copied(node, pool):
+        """Each link again, with another number."""
+        links, n = [], node
+        while n.op in (tanh, sqr):
+            links.append(n)
+            n = n.inputs[0].inputs[0]
+        for _ in links:
+            n = sqr(add.of(n, float(len(links))))
+        return n
+
+    bad = ruleset("bad", rule_on("copying", tanh, kind=rounding, samples=list)(copied))
+    pool, node = chain(40)
+    rewrite([node], bad, pool)
+    pool, node = chain(2_000)
+    start = time.process_time()
+    with pytest.raises(RewriteGrowth, match="copying of bad"):
+        rewrite([node], bad, pool)
+    assert time.process_time() - start < 30
+
+
+def test_what_users_define_may_be_large():
+    """One op that stands for thousands of nodes is no rule's fault."""
+    def unfolded(node, pool):
+        n = node.inputs[0]
+        for _ in range(12_000):
+            n = tanh(n)
+        return n
+
+    rules = ruleset("r", rule_on("unfold", sqr, samples=list)(unfolded))
+    pool, node = pooled(sqr(variable(VECTOR)))
+    with pytest.raises(RewriteGrowth, match="unfold"):
+        rewrite([node], rules, pool)
+    rules.open_ended = True
+    pool, node = pooled(sqr(variable(VECTOR)))
+    rewrite([node], rules, pool)
+
+
+def test_a_full_log_has_moves_and_times():
+    v = variable(VECTOR)
+    pool, node = pooled(tanh(neg(neg(v))))
+    log_ = Log.full()
+    (new,) = rewrite([node], ruleset("r", rule("twice", neg(neg(x)), x)), pool, log_)
+    assert log_.moved == {new: node} and log_.times["twice"] > 0
+    assert Log().times is None and Log().moved is None

@@ -20,7 +20,11 @@ from symgrad.ops.math import add, mul, neg, sub, true_div
 from symgrad.ops.shape import squeeze, transpose, unsqueeze
 
 DTYPES = ("float32", "float64")
-NAMES = ("transposed_dot", "gemm", "gemv", "ger")
+DOCS = {"transposed_dot": "the transpose of a product is the product of transposes",
+        "gemm": "a product of matrices is added to what it is added to, with its factor",
+        "gemv": "the same for a matrix and a vector",
+        "ger": "the same for the outer product of two vectors"}
+NAMES = tuple(DOCS)
 KINDS = dict.fromkeys(NAMES, rounding)
 
 
@@ -72,9 +76,7 @@ class _Walk:
         return [self.new[o] for o in self.outputs]
 
     def note(self, name, old, made):
-        self.log.fired[name] = self.log.fired.get(name, 0) + 1
-        if self.log.history is not None:
-            self.log.history.append((name, old, made))
+        self.log.note(name, old, made)
         return made
 
     # -- (a @ b).T

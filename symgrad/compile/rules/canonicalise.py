@@ -22,6 +22,7 @@ from symgrad.compile.rules.common import (
     on,
     real,
     rooted,
+    said,
     same_shape,
     spread,
     vec,
@@ -38,7 +39,8 @@ x, y, z, c, d = holes("x y z c d")
 
 
 def constants(*names):
-    return lambda m: real(m.node) and all(getattr(m, n).op is CONST for n in names)
+    return said(f"{', '.join(names)} constant, and real",
+                lambda m: real(m.node) and all(getattr(m, n).op is CONST for n in names))
 
 
 def minus(n):

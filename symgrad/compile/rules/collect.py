@@ -8,6 +8,8 @@ A tree is rebuilt only if that saves operations; a second run therefore changes 
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from symgrad.compile.pattern import rounding
@@ -24,8 +26,9 @@ def run(outputs, pool, log, off=()):
     forms, idle, turn, walk = [f for f in FORMS if f not in off], 0, 0, _walk(outputs)
     while idle < len(forms) and turn < ROUNDS * len(forms):
         name = forms[turn % len(forms)]
-        fired = log.fired.get(name, 0)
+        fired, start = log.fired.get(name, 0), time.perf_counter()
         made = _sweep(outputs, *walk, pool, log, name, FORMS[name])
+        log.spend(name, start)
         if any([n is not o for n, o in zip(made, outputs, strict=True)]):
             outputs, walk = made, _walk(made)
         turn += 1
@@ -57,9 +60,7 @@ def _sweep(outputs, order, uses, pool, log, name, form):
         if form.divides(n) and (n.inputs[0] is n.inputs[-1] or any(i in inner for i in n.inputs)):
             found = form(n, inner, new, pool).better()
             if found is not None:
-                log.fired[name] = log.fired.get(name, 0) + 1
-                if log.history is not None:
-                    log.history.append((name, n, found))
+                log.note(name, n, found)
         if found is None:
             for i in n.inputs:
                 if new.get(i) is not i:
@@ -387,3 +388,5 @@ SAMPLES = {
 FORMS = {"merge_factors": Product, "merge_terms": Sum}
 NAMES = tuple(FORMS)
 KINDS = dict.fromkeys(NAMES, rounding)
+DOCS = {"merge_factors": "equal factors are one power, constants one number",
+        "merge_terms": "equal terms are one term with a coefficient, constants one number"}

@@ -37,13 +37,21 @@ def signed(*nodes):
 
 def on(condition, *names):
     """A rule's `where`: the condition holds for the nodes in these holes."""
-    return lambda m: condition(*[getattr(m, n) for n in names])
+    return said(f"{condition.__name__}({', '.join(names)})",
+                lambda m: condition(*[getattr(m, n) for n in names]))
+
+
+def said(text, condition):
+    """A rule's `where` with words for it, where its own text would not tell much."""
+    condition.says = text
+    return condition
 
 
 def same_shape(*names):
     """A rule's `where`: the nodes in these holes have the shape of the whole, nothing is
     stretched."""
-    return lambda m: all(getattr(m, n).type.shape == m.node.type.shape for n in names)
+    return said(f"{', '.join(names)} of the shape of the whole",
+                lambda m: all(getattr(m, n).type.shape == m.node.type.shape for n in names))
 
 
 def is_constant(n):

@@ -83,11 +83,16 @@ def SCALAR(node, pool):
 # -- identity and zero
 
 
+def positive_zero(c):
+    """Whether a constant is zero everywhere, and nowhere -0.0."""
+    return known(c) == 0 and not np.signbit(c.data.real).any()
+
+
 def neutral(op, value):
     """Rules that drop an operand which changes nothing."""
     name, left = f"{op.name}_{int(value)}", op.of(x, value)
     if op is sub:  # x - 0.0 keeps the sign of zero, x - (-0.0) and x + 0.0 do not
-        where = on(lambda c: known(c) == 0 and not np.signbit(c.data.real).any(), "y")
+        where = on(positive_zero, "y")
         yield rule(name, sub.of(x, y), x, where, exact, lambda: [mat() - 0.0, mat("int64") - 0])
     elif op is add:
         yield rule(name, left, x, on(discrete, "x"), exact)

@@ -16,6 +16,7 @@ from symgrad.node import CONST, toposort
 from symgrad.ops.scan import item, loop
 
 KINDS = {"merge": exact}
+DOCS = {"merge": "loops over the same steps are one"}
 ROUNDS = 8  # how often classes of states are told apart before they are all taken for different
 
 

@@ -27,9 +27,7 @@ class House(Lengths):
         self.pieces = {}  # a node -> its rows, where they are known one by one
 
     def note(self, name, old, new):
-        self.log.fired[name] = self.log.fired.get(name, 0) + 1
-        if self.log.history is not None:
-            self.log.history.append((name, old, new))
+        self.log.note(name, old, new)
 
     # -- steps
 

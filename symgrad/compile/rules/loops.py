@@ -29,17 +29,20 @@ from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to
 
 FIRST = Slice(None, "@")
-KINDS = {
-    "merge": exact,  # loops over the same steps are one, if the pass `merge` has left any
-    "duplicates": exact,  # what is there twice: operands, states, mapped values
-    "steady": exact,  # states that never change, and rows that are all the same, are fixed operands
-    "ends": rounding,  # a row that comes to a state in the first step is part of how it begins
-    "invariant": exact,  # what is the same in all steps is computed before the loop
-    "hoist": rounding,  # products and rows of tables that need no states: for all steps at once
-    "unroll": exact,  # few steps: no loop
-    "sink": rounding,  # sums of products, and products that only results need: after the loop
-    "trim": exact,  # what nobody reads: results, states, operands, all rows but the last
+FORMS = {
+    "merge": (exact, "loops over the same steps are one, if the pass `merge` has left any"),
+    "duplicates": (exact, "what is there twice: operands, states, mapped values"),
+    "steady": (exact, "states that never change, and rows that "
+               "are all the same, are fixed operands"),
+    "ends": (rounding, "a row that comes to a state in the first step is part of how it begins"),
+    "invariant": (exact, "what is the same in all steps is computed before the loop"),
+    "hoist": (rounding, "products and rows of tables that need no states: for all steps at once"),
+    "unroll": (exact, "few steps: no loop"),
+    "sink": (rounding, "sums of products, and products that only results need: after the loop"),
+    "trim": (exact, "what nobody reads: results, states, operands, all rows but the last"),
 }
+KINDS = {name: kind for name, (kind, _) in FORMS.items()}
+DOCS = {name: doc for name, (_, doc) in FORMS.items()}
 BEFORE = (loop_merge.duplicates, loop_ends.steady, loop_hoist.invariant,
           loop_hoist.hoisted, loop_unroll.unrolled)
 AFTER = (loop_ends.folded, loop_sink.summed, loop_trim.postponed, loop_trim.trimmed)

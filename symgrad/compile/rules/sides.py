@@ -27,6 +27,9 @@ from symgrad.ops.shape import broadcast_to
 from symgrad.types import Dim, Tuple, Type
 
 KINDS = {"where": exact, "tree": exact}
+DOCS = {"where": "both sides are there anyway, or cost next to nothing: no jump",
+        "tree": "long chains of conditionals, each in the else of another, are trees",
+        "branch": "what only one side needs is computed in it, behind a jump"}
 FEW = 8  # operations on numbers that are done in any case rather than behind a jump
 
 
@@ -44,14 +47,11 @@ def run(outputs, pool, log, off=()):
     if asked is not None and "tree" not in off:
         found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
         if found is not outputs:
-            _count(log, "tree")
+            new = [(o, n) for o, n in zip(outputs, found, strict=True) if o is not n]
+            log.note("tree", *(new or [(outputs[0], None)])[0])
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()
-
-
-def _count(log, name):
-    log.fired[name] = log.fired.get(name, 0) + 1
 
 
 # -- conditionals that need no jump
@@ -68,8 +68,8 @@ def _chosen(outputs, order, asked, pool, log):
     for n in order:
         inputs = tuple([new[i] for i in n.inputs])
         if n in light:
-            _count(log, "where")
             new[n] = pool.make(where, inputs, (), n.origin, n.type, n.name)
+            log.note("where", n, new[n])
         else:
             new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin,
                                                             n.type, n.name)
@@ -169,7 +169,6 @@ class _Sides:
 
     def branch(self, condition, group):
         """The `branch` of conditionals on one condition."""
-        _count(self.log, "branch")
         pool, sides = self.pool, (True, False)
         assumed = {t: {**self.assumed, condition: t} for t in sides}
         targets = {t: [n.inputs[1 if t else 2] for n in group] for t in sides}
@@ -201,6 +200,7 @@ class _Sides:
         told = tuple([Told.of(n.type, operands) for n in made_of])
         inputs = (self.value(condition), *[self.value(n) for n in operands])
         made = pool.make(branch, inputs, (*bodies, told, idle), group[0].origin)
+        self.log.note("branch", group[0], made)
         for k, n in enumerate(made_of):
             node = pool.make(item, (made,), (k,), n.origin, n.type, n.name)
             (self.new if k < count else self.given)[n] = node
