@@ -5,7 +5,7 @@ A script says what is to be looked at in one of three ways, the first that it ha
 * a function ``build()`` that returns ``(request, values)``, as the bundled models have;
 * ``ablate = (f, inputs)``, or a list of such pairs;
 * nothing: then every compiled function that is among its globals when it ends and was called, with
-  the arguments of its last call.
+  the arguments of its last call; if there is none, every one that was called at all.
 
 The bundled models are the modules of `benchmarks/models/` in a checkout.
 """
@@ -44,7 +44,8 @@ def register(commands):
         "backend, and measure what changes.",
         epilog=f"MODEL is one of {', '.join(models()) or 'none: they come with a checkout'}, or "
         f"{ALL}.  A script may define build(), or ablate = (f, inputs), or nothing: then all "
-        "functions that it leaves in its globals are taken, with the arguments of their last call.")
+        "functions that it called are taken, with the arguments of their last call: those in its "
+        "globals if there are any.")
     parser.add_argument("targets", nargs="+", metavar="SCRIPT.py|MODEL")
     for word in ("json", "csv", "html", "png"):
         parser.add_argument(f"--{word}", type=Path, metavar="FILE", help=f"write it as {word}, too")
@@ -152,17 +153,17 @@ def from_script(path, arguments):
         return [(_titled(build, path.stem), None)]
     if "ablate" in found and not callable(found["ablate"]):
         return _pairs(found["ablate"], path)
-    functions = {id(f): (name, f) for name, f in found.items() if isinstance(f, Function)}
-    called = [(f, calls[key].values()) for key, (_, f) in functions.items()
-              if key in calls and calls[key].last is not None]
-    if not called:
-        names = ", ".join([name for name, _ in functions.values()])
-        why = f"{names}: none of them was called" if names else "there is no compiled function"
-        raise ArgumentError(f"ablate: {path}: {why} among its globals; define build(), or "
-                            "ablate = (f, inputs)")
-    for name, f in functions.values():
-        f.name = f.name or name
-    return called
+    called = {key: r for key, r in calls.items() if r.last is not None}
+    named = {id(f): name for name, f in found.items() if isinstance(f, Function)}
+    chosen = [key for key in named if key in called] or list(called)
+    if not chosen:
+        names = ", ".join(named.values())
+        why = f"{names}: none of them was called" if names else "it calls no compiled function"
+        raise ArgumentError(f"ablate: {path}: {why}; define build(), or ablate = (f, inputs)")
+    for number, key in enumerate(chosen):
+        f = called[key].f
+        f.name = f.name or named.get(key, f"function {number}")
+    return [(called[key].f, called[key].values()) for key in chosen]
 
 
 def _pairs(given, path):

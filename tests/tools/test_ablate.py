@@ -97,6 +97,15 @@ def test_nothing_is_changed():
     np.testing.assert_allclose(f(x), want)
 
 
+def test_a_double_among_the_shared_stays_one():
+    with sg.options(floatX="float32"):
+        s = sg.shared(np.array(0.1), name="s")
+        f = sg.function([], s * 3, updates=[(s, s + 1)])
+        found = sg.ablate(f, only=["fuse", "numpy"], **QUICK)
+    assert found.row("full")["error"] < 1e-15
+    assert s.get_value() == 0.1
+
+
 def test_default_updates_and_draws_begin_with_the_same_state():
     stream = sg.random.RandomStreams(seed=3)
     u = stream.uniform((50,))

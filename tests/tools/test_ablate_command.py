@@ -62,6 +62,14 @@ def test_a_script_may_say_what_and_may_exit(tmp_path):
     assert len(ablate_command.functions_of(str(path))) == 2
 
 
+def test_functions_that_are_nowhere_else(tmp_path):
+    path = tmp_path / "main.py"
+    lines = SCRIPT.strip().split("\n")
+    body = "\n".join([f"    {line}" for line in lines])
+    path.write_text(f"def main():\n{body}\nif __name__ == '__main__':\n    main()\n")
+    assert set(functions(path)) == {"function 0", "twice"}
+
+
 def test_a_script_with_a_builder(tmp_path, capsys):
     path = tmp_path / "small.py"
     path.write_text("import numpy as np, symgrad.tensor as T\n"
@@ -115,7 +123,7 @@ def test_the_modules_of_a_script_are_found_and_its_main_goes(script):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("x = 1\n", "there is no compiled function among its globals"),
+    ("x = 1\n", "bad.py: it calls no compiled function; define build()"),
     ("import symgrad as sg\nf = sg.function([], sg.constant(1.0))\n", "f: none of them was called"),
     ("import sys\nsys.exit(3)\n", "ended with exit status 3"),
     ("ablate = 3\n", "ablate must be (f, inputs) or a list of such pairs, not 3"),
