@@ -215,9 +215,9 @@ def firings():
     gradients that are built, and of bodies of loops, which no function's report has.
 
     >>> with firings() as fired:
-    ...     f = sg.function([x], x + 0)                                 # doctest: +SKIP
+    ...     f = sg.function([x], T.log(1 + T.exp(x)))                   # doctest: +SKIP
     >>> fired                                                           # doctest: +SKIP
-    {'canonicalise.add_zero': 1}
+    {'stabilise.log1p': 1, 'stabilise.softplus': 1}
     """
     before = getattr(_watching, "fired", None)
     _watching.fired = found = {}
