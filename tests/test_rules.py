@@ -45,21 +45,22 @@ def samples(rule):
     found = []
     with weak_numbers():
         for dtype in DTYPES:
-            try:
-                found.append(fill(rule.lhs, {}, dtype))
-            except SymgradError:
-                pass  # the op does not take this dtype
+            for shape in ((None, None), ()):
+                try:
+                    found.append(fill(rule.lhs, {}, dtype, shape))
+                except SymgradError:
+                    pass  # the op does not take this dtype, or no number
     return found
 
 
-def fill(p, env, dtype, hint=None):
+def fill(p, env, dtype, shape, hint=None):
     if not isinstance(p, Pattern):
         return constant(p)
     if p.hole:
-        made = (1,) if hint else variable(Type(dtype, (None, None)))
+        made = (1,) if hint else variable(Type(dtype, shape))
         return env.setdefault(p.hole, made)
-    attrs = [fill(a, env, dtype, True) if isinstance(a, Pattern) else a for a in p.attrs]
-    inputs = [fill(a, env, dtype) for a in p.args if isinstance(a, Pattern)]
+    attrs = [fill(a, env, dtype, shape, True) if isinstance(a, Pattern) else a for a in p.attrs]
+    inputs = [fill(a, env, dtype, shape) for a in p.args if isinstance(a, Pattern)]
     inputs = [inputs.pop(0) if isinstance(a, Pattern) else a for a in p.args]
     return p.op.of(*inputs, **dict(zip(p.op.params, attrs, strict=True)))
 
