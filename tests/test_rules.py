@@ -259,15 +259,18 @@ def distance(a, true):
     return out
 
 
-@pytest.mark.parametrize("name", [k for k, r in RULES.items() if k.startswith(("canon", "stab"))])
+@pytest.mark.parametrize("name", [k for k, r in RULES.items()
+                                  if r.kind is not assumes and not k.startswith("forward.")])
 def test_both_sides_have_the_same_gradient(name):
-    """What is differentiated is the stable form."""
+    """What is differentiated is the stable form; and what later passes make can be, too."""
     rule = RULES[name]
     for old, new in firings(rule):
         inputs = [n for n in toposort([old, new]) if n.op is INPUT and n.type.dtype == "float64"]
-        if old.type.dtype != "float64" or not inputs or rule.kind is assumes:
+        if old.type.dtype != "float64" or not inputs:
             continue
         values = arrays([old, new], plain(5, 0.3, 2))
+        if isinstance(evaluate([old], values), type):
+            continue  # these lengths do not fit
         weight = constant(np.random.default_rng(1).normal(size=run([old], values)[0].shape))
         slopes = [
             run(

@@ -93,8 +93,8 @@ class RuleSet:
         for r in self.rules:
             if r.samples is None and not isinstance(r.lhs, Pattern):
                 raise ArgumentError(
-                    f"{self.name}: the rule {r.name} has no samples; give it samples=lambda: [...], "
-                    "graphs at which it fires, so that what its kind promises can be tested")
+                    f"{self.name}: the rule {r.name} has no samples; give it samples=lambda: [...] "
+                    "with graphs at which it fires, so that what its kind promises can be tested")
             if r.kind not in KINDS:
                 raise ArgumentError(
                     f"{self.name}: the rule {r.name} has the kind {r.kind!r}, which is none of "
