@@ -321,6 +321,22 @@ def test_modes(backend, options):
             np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
+def test_one_value_for_two_results(backend):
+    """One has a length that is known before the branch, and memory that is kept; the other has
+    not."""
+    x, c = T.dvector("x"), T.bscalar("c")
+    t = T.tanh(x)
+    a, b = sg.ifelse(c, [t, t], [x * 2, x[T.nonzero(x > 0)[0]]])
+    a = T.exp(T.cumsum(T.exp(T.cumsum(a))))
+    for mode in ("debug", "FAST_RUN"):
+        f = made([x, c], [a.sum(), b.sum()], backend, mode=mode)
+        for flag in (1, 0):
+            first, second = (np.tanh(X), np.tanh(X)) if flag else (X * 2, X[X > 0])
+            got = f(X, flag)
+            np.testing.assert_allclose(got[0], np.exp(np.exp(first.cumsum()).cumsum()).sum())
+            np.testing.assert_allclose(got[1], second.sum())
+
+
 def test_nan_mode_looks_into_the_side_that_is_taken(backend):
     x, c = T.dvector("x"), T.bscalar("c")
     f = made([x, c], sg.ifelse(c, T.log(x * 0), T.exp(x)), backend, mode="nan")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgrad.derive import expansion
-from symgrad.errors import ShapeError
+from symgrad.errors import ArgumentError, ShapeError
 from symgrad.node import CONST, Node, rebuild, toposort, variable
 from symgrad.op import apply, make, remake
 from symgrad.ops.ifelse import needs, wanted
@@ -51,6 +51,8 @@ class Body:
 
     def __init__(self, inputs, outputs, seqs=0, states=(), maps=(), until=False, reverse=False,
                  save=True):
+        if until and reverse:
+            raise ArgumentError("a loop that may stop early goes upwards: until with reverse")
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self.seqs, self.states, self.maps = seqs, tuple(states), tuple(maps)
         self.until, self.reverse, self.save = until, reverse, save

@@ -5,7 +5,7 @@ A script says what is to be looked at in one of three ways, the first that it ha
 * a function ``build()`` that returns ``(request, values)``, as the bundled models have;
 * ``ablate = (f, inputs)``, or a list of such pairs;
 * nothing: then every compiled function that is among its globals when it ends and was called, with
-  the arguments of its last call.
+  the arguments of its last call; if there is none, every one that was called at all.
 
 The bundled models are the modules of `benchmarks/models/` in a checkout.
 """
@@ -23,9 +23,10 @@ from pathlib import Path
 from types import ModuleType
 
 from symgrad.compile.callable import Function
-from symgrad.errors import ArgumentError, near
+from symgrad.errors import ArgumentError, UnknownName, near
 from symgrad.tools.ablate import COMPILES, ROUNDS, ablate
 from symgrad.tools.ablate_report import read
+from symgrad.tools.ablate_table import ending, functions, headline, part
 
 PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE.parent / "benchmarks" / "models"
@@ -43,7 +44,8 @@ def register(commands):
         "backend, and measure what changes.",
         epilog=f"MODEL is one of {', '.join(models()) or 'none: they come with a checkout'}, or "
         f"{ALL}.  A script may define build(), or ablate = (f, inputs), or nothing: then all "
-        "functions that it leaves in its globals are taken, with the arguments of their last call.")
+        "functions that it called are taken, with the arguments of their last call: those in its "
+        "globals if there are any.")
     parser.add_argument("targets", nargs="+", metavar="SCRIPT.py|MODEL")
     for word in ("json", "csv", "html", "png"):
         parser.add_argument(f"--{word}", type=Path, metavar="FILE", help=f"write it as {word}, too")
@@ -80,14 +82,24 @@ def run(options):
     if not any(os.environ.get(word) for word in THREADS):
         return _with_one_thread(options)
     earlier = options.compare and read(options.compare)
+    pairs = [pair for target in options.targets
+             for pair in functions_of(target, shlex.split(options.arguments))]
     found = []
-    for target in options.targets:
-        for f, inputs in functions_of(target, shlex.split(options.arguments)):
+    try:
+        for f, inputs in pairs:
             found.append(ablate(f, inputs, only=options.only, rounds=options.rounds,
                                 compiles=options.compiles, compare=earlier,
                                 progress=sys.stderr.isatty()))
+            if len(found) == 1:
+                print(headline(found[0].machine))
+            for name in functions(found[-1].rows):
+                print(f"\n{part(found[-1].rows, name)}", flush=True)
+    except KeyboardInterrupt:
+        print("stopped by hand", file=sys.stderr)
+        if not found:
+            return 1
     report = reduce(add, found)
-    print(report)
+    print(f"\n{ending(report)}")
     for word in ("json", "csv", "html", "png"):
         if file := getattr(options, word):
             print(f"wrote {report.save(file)}")
@@ -104,7 +116,12 @@ def _with_one_thread(options):
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **dict.fromkeys(THREADS, "1"),
                    "PYTHONPATH": os.pathsep.join(paths)}
-    return subprocess.run(words, env=environment).returncode
+    child = subprocess.Popen(words, env=environment)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # it has had it, too, and tells what it has
+            continue
 
 
 # -- what is to be looked at
@@ -112,7 +129,7 @@ def _with_one_thread(options):
 
 def functions_of(target, arguments=()):
     """Pairs (function or builder, inputs) of a script or a model; ArgumentError if there are none,
-    or no such model."""
+    UnknownName if there is no such model."""
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():
@@ -124,7 +141,7 @@ def functions_of(target, arguments=()):
     if target not in known:
         where = near(target, [*known, ALL]) if known else (
             f"the models are in benchmarks/models of a checkout, and {MODELS} is not there")
-        raise ArgumentError(f"ablate: no model is called {target!r}: {where}; a script ends in .py")
+        raise UnknownName(f"ablate: no model is called {target!r}: {where}; a script ends in .py")
     return from_script(MODELS / f"{target}.py", ())
 
 
@@ -136,17 +153,17 @@ def from_script(path, arguments):
         return [(_titled(build, path.stem), None)]
     if "ablate" in found and not callable(found["ablate"]):
         return _pairs(found["ablate"], path)
-    functions = {id(f): (name, f) for name, f in found.items() if isinstance(f, Function)}
-    called = [(f, calls[key].values()) for key, (_, f) in functions.items()
-              if key in calls and calls[key].last is not None]
-    if not called:
-        names = ", ".join([name for name, _ in functions.values()])
-        why = f"{names}: none of them was called" if names else "there is no compiled function"
-        raise ArgumentError(f"ablate: {path}: {why} among its globals; define build(), or "
-                            "ablate = (f, inputs)")
-    for name, f in functions.values():
-        f.name = f.name or name
-    return called
+    called = {key: r for key, r in calls.items() if r.last is not None}
+    named = {id(f): name for name, f in found.items() if isinstance(f, Function)}
+    chosen = [key for key in named if key in called] or list(called)
+    if not chosen:
+        names = ", ".join(named.values())
+        why = f"{names}: none of them was called" if names else "it calls no compiled function"
+        raise ArgumentError(f"ablate: {path}: {why}; define build(), or ablate = (f, inputs)")
+    for number, key in enumerate(chosen):
+        f = called[key].f
+        f.name = f.name or named.get(key, f"function {number}")
+    return [(called[key].f, called[key].values()) for key in chosen]
 
 
 def _pairs(given, path):

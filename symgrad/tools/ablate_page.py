@@ -7,7 +7,7 @@ from html import escape
 
 from symgrad.extras import need
 from symgrad.tools.ablate_stats import SAME
-from symgrad.tools.ablate_table import LEGEND, amount, figure, headline, rank, told
+from symgrad.tools.ablate_table import LEGEND, amount, figure, functions, headline, rank, told
 
 COLOURS = {"slower": "#15803d", "faster": "#b91c1c"}  # a rule that is of use; one that harms
 TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 6)  # of the picture: what is beyond is cut off there
@@ -56,7 +56,7 @@ def html(found):
         when = escape(str(found.compared.get("date", "an earlier report")))
         parts.append(f"<h2>Beside {when}</h2><ul class='worse'>{items}</ul>"
                      + ("" if items else "<p>Nothing is worse.</p>"))
-    for name in dict.fromkeys([row["function"] for row in found.rows]):
+    for name in functions(found.rows):
         rows = sorted([r for r in found.rows if r["function"] == name], key=rank)
         whole = next(r for r in rows if r["kind"] == "full")
         heads = "".join([f"<th>{escape(h)}</th>" for h in HEADS])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from symgrad.compile.backends import BACKENDS, best, find
 from symgrad.compile.passes import PIPELINE
-from symgrad.errors import ArgumentError, MissingPackage, near
+from symgrad.errors import ArgumentError, MissingPackage, UnknownName, near
 from symgrad.extras import need
 from symgrad.tools.ablate_report import Ablation, machine
 from symgrad.tools.ablate_stats import FAILED, SAME, UNUSED, Spread, effect, ratios
@@ -117,7 +117,7 @@ def _chosen(found, only):
         hits = [v for v in found[2:] if fnmatch.fnmatch(v.name.lstrip("-"), pattern.lstrip("-"))]
         if not hits:
             names = [v.name.lstrip("-") for v in found[2:]]
-            raise ArgumentError(f"ablate: nothing is called {pattern!r}: {near(pattern, names)}")
+            raise UnknownName(f"ablate: nothing is called {pattern!r}: {near(pattern, names)}")
         kept.update(hits)
     return [v for v in found if v in kept or v in found[:2]]
 
@@ -193,7 +193,8 @@ class _Run:
         self.compile_noise = max([r.size for r in compiling])
         results = subject.results()
         return self._facts(subject, results) | {
-            "effect": "noise", "noise": math.exp(self.noise), "same": self._same(subject, results), "ms": _ms(Spread.of(times)),
+            "effect": "noise", "noise": math.exp(self.noise), "same": self._same(subject, results),
+            "ms": _ms(Spread.of(times)),
             "ratio": _all_of(found)._asdict(), "rounds": len(times),
             "compile_ratio": _all_of(compiling)._asdict(), "compile_effect": "noise"}
 

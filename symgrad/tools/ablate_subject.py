@@ -16,7 +16,8 @@ from symgrad.compile.plan import Unexpected
 from symgrad.config import config, options
 from symgrad.errors import ArgumentError, ShapeError
 from symgrad.interpret import run
-from symgrad.shared import shared
+from symgrad.node import SHARED
+from symgrad.shared import Container, Shared
 from symgrad.types import Tuple
 
 
@@ -109,7 +110,7 @@ class Subject:
                     made, seconds = source.make(passes, backend)
             self.seconds.append(seconds)
         self.request = made.program
-        mine = [(s, shared(s.container.cell[0], name=s.name)) for s in made.get_shared()]
+        mine = [(s, _copied(s)) for s in made.get_shared()]
         self.first = [(new.container, new.container.cell[0].copy()) for _, new in mine]
         self.function = made.copy(swap=dict(mine))
         self.arrays = [a.copy() for a in source.arrays]
@@ -206,6 +207,12 @@ class Subject:
         places = [code.plan.shared.index(leaf) for leaf in getattr(code, "in_place", ())]
         overlaps = [tuple(pair) for pair in getattr(code, "overlaps", ())]
         return text, places, overlaps, self.memory(), tuple(self.counts().values())
+
+
+def _copied(s):
+    """A shared variable of the same type with a value of its own."""
+    held = Container(s.type, np.array(s.container.cell[0]), lent=False)
+    return Shared(SHARED, (), (), s.type, None, s.name, held)
 
 
 def _passed(plan, known, trips):

@@ -14,17 +14,28 @@ KINDS = {"full": "", "again": "", "all": "", "family": "families", "pass": "pass
 
 
 def table(found):
-    """The rows of each function under one another.  What is equal to the whole's is a dot."""
-    parts = [headline(found.machine)]
-    for name in dict.fromkeys([row["function"] for row in found.rows]):
-        rows = [row for row in found.rows if row["function"] == name]
-        parts.append("\n".join([f"{name}", HEAD, *_lines(rows)]))
-    parts.append(LEGEND)
-    if found.regressions is not None:
-        when = found.compared.get("date", "an earlier report")
-        text = "\n".join([f"  {s}" for s in found.regressions]) or "  nothing is worse"
-        parts.append(f"beside {when}:\n{text}")
-    return "\n\n".join(parts)
+    """All of it as text."""
+    parts = [part(found.rows, name) for name in functions(found.rows)]
+    return "\n\n".join([headline(found.machine), *parts, ending(found)])
+
+
+def functions(rows):
+    """The names of the functions that were looked at."""
+    return list(dict.fromkeys([row["function"] for row in rows]))
+
+
+def part(rows, name):
+    """The rows of one function under one another.  What is equal to the whole's is a dot."""
+    return "\n".join([name, HEAD, *_lines([row for row in rows if row["function"] == name])])
+
+
+def ending(found):
+    """How to read it, and what is worse than before."""
+    if found.regressions is None:
+        return LEGEND
+    when = found.compared.get("date", "an earlier report")
+    text = "\n".join([f"  {s}" for s in found.regressions]) or "  nothing is worse"
+    return f"{LEGEND}\n\nbeside {when}:\n{text}"
 
 
 LEGEND = f"""\

@@ -15,7 +15,6 @@ from symgrad.ops.ifelse import needs, wanted
 from symgrad.types import Tuple
 
 WIDE = np.longdouble, np.clongdouble
-# where an op has no code for long doubles (LAPACK, some special functions)
 DOUBLE = np.float64, np.complex128
 
 
@@ -65,23 +64,48 @@ def _compute(outputs, store):
 def _applied(node, arrays):
     if node.op.kind == "loop":
         body = node.attrs[0]
-        found = run_loop(int(arrays[0]), arrays[1:], body, lambda rows: _step(body, rows))
+        found = run_loop(int(arrays[0]), arrays[1:], body, _stepper(body))
     elif node.op.name == "cast" and np.dtype(node.type.dtype).kind in "fc":
         return arrays[0].astype(WIDE[node.type.dtype.startswith("complex")])
     else:
-        try:
-            found = apply(node, arrays)
-        except TypeError:
-            found = apply(node, [a if a is None else wider(a, DOUBLE) for a in arrays])
+        found = _willing(node, arrays)
     if type(node.type) is Tuple:
         return tuple([wider(np.asarray(a)) for a in found])
     return wider(found)
 
 
-def _step(body, rows):
-    store = dict(zip(body.inputs, rows, strict=True))
-    _compute(body.outputs, store)
-    return [store[o] for o in body.outputs]
+def _willing(node, arrays):
+    """The op on long doubles; on doubles where it has no code for them (LAPACK, a user's op), and
+    else on the dtypes that it was built for."""
+    if node.op.kind == "item":  # of what may be no array
+        return apply(node, arrays)
+    tries = (lambda a, i: a, lambda a, i: wider(a, DOUBLE), lambda a, i: a.astype(i.type.dtype))
+    pairs = list(zip(arrays, node.inputs, strict=True))
+    for last, change in enumerate(tries, 1):
+        try:
+            with np.errstate(all="ignore"):
+                return apply(node, [None if a is None else change(a, i) for a, i in pairs])
+        except Exception:  # noqa: BLE001 - whatever a user's op says; the last one is told
+            if last == len(tries):
+                raise
+    return None
+
+
+def _stepper(body):
+    """``step(rows)`` of a loop, made once for all steps."""
+    order, outputs = body.order()
+    asked = needs(outputs, order) or {}
+    constants = {n: wider(n.data) for n in order if n.op is CONST}
+    order = [n for n in order if n not in constants]
+
+    def step(rows):
+        store = {**constants, **dict(zip(body.inputs, rows, strict=True))}
+        for n in order:
+            if not asked or wanted(asked.get(n), store):
+                store[n] = _applied(n, [store.get(i) for i in n.inputs])
+        return [store[o] for o in outputs]
+
+    return step
 
 
 def distance(have, true):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from symgrad.errors import ArgumentError
+from symgrad.errors import UnknownName
 from symgrad.tools import ablate_command, cli
 
 SCRIPT = """
@@ -62,6 +62,14 @@ def test_a_script_may_say_what_and_may_exit(tmp_path):
     assert len(ablate_command.functions_of(str(path))) == 2
 
 
+def test_functions_that_are_nowhere_else(tmp_path):
+    path = tmp_path / "main.py"
+    lines = SCRIPT.strip().split("\n")
+    body = "\n".join([f"    {line}" for line in lines])
+    path.write_text(f"def main():\n{body}\nif __name__ == '__main__':\n    main()\n")
+    assert set(functions(path)) == {"function 0", "twice"}
+
+
 def test_a_script_with_a_builder(tmp_path, capsys):
     path = tmp_path / "small.py"
     path.write_text("import numpy as np, symgrad.tensor as T\n"
@@ -85,6 +93,21 @@ def test_a_script_with_a_builder(tmp_path, capsys):
     assert "small, full: nodes " in capsys.readouterr().out
 
 
+def test_what_was_measured_before_ctrl_c_is_told(script, monkeypatch, capsys, tmp_path):
+    def ablate(f, inputs, **options):
+        if f.name == "twice":
+            raise KeyboardInterrupt
+        return real(f, inputs, **options)
+
+    real = ablate_command.ablate
+    monkeypatch.setattr(ablate_command, "ablate", ablate)
+    words = ["ablate", str(script), "--rounds=1", "--compiles=1", "--only=fuse"]
+    assert cli.main([*words, f"--json={tmp_path / 'a.json'}"]) == 0
+    told = capsys.readouterr()
+    assert "stopped by hand" in told.err and "\nf\n" in told.out and "twice" not in told.out
+    assert (tmp_path / "a.json").exists()
+
+
 def test_arguments_of_the_script(script):
     with ablate_command.watched():
         found = ablate_command._executed(script, ["--quick", "two words"])
@@ -100,7 +123,7 @@ def test_the_modules_of_a_script_are_found_and_its_main_goes(script):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("x = 1\n", "there is no compiled function among its globals"),
+    ("x = 1\n", "bad.py: it calls no compiled function; define build()"),
     ("import symgrad as sg\nf = sg.function([], sg.constant(1.0))\n", "f: none of them was called"),
     ("import sys\nsys.exit(3)\n", "ended with exit status 3"),
     ("ablate = 3\n", "ablate must be (f, inputs) or a list of such pairs, not 3"),
@@ -121,7 +144,7 @@ def test_an_unknown_model_has_near_names(capsys, monkeypatch, tmp_path):
     assert cli.main(["ablate", "logistik"]) == 1
     assert "no model is called 'logistik': did you mean logistic" in capsys.readouterr().err
     monkeypatch.setattr(ablate_command, "MODELS", tmp_path / "none")
-    with pytest.raises(ArgumentError, match="the models are in benchmarks/models of a checkout"):
+    with pytest.raises(UnknownName, match="the models are in benchmarks/models of a checkout"):
         ablate_command.functions_of("logistic")
 
 
@@ -142,13 +165,19 @@ def test_without_a_choice_of_threads_it_runs_in_a_process_with_one(monkeypatch):
         monkeypatch.delenv(word, raising=False)
     ran = []
 
-    def run(words, env):
-        ran.append((words, env))
-        return subprocess.CompletedProcess(words, 7)
+    class Child:
+        def __init__(self, words, env):
+            ran.append((words, env))
 
-    monkeypatch.setattr(subprocess, "run", run)
+        def wait(self):
+            if len(ran) == 1:  # Ctrl-C is the child's business
+                ran.append(None)
+                raise KeyboardInterrupt
+            return 7
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
     assert cli.main(["ablate", "mlp", "--only=fuse", "--only=a b", "--rounds=3"]) == 7
-    (words, env), = ran
+    words, env = ran[0]
     assert words[1:5] == ["-m", "symgrad", "ablate", "mlp"] and "--only=a b" in words
     assert "--rounds=3" in words and env["OPENBLAS_NUM_THREADS"] == "1"
     assert env["PYTHONPATH"].split(os.pathsep)[0] == str(ablate_command.PACKAGE.parent)

@@ -29,6 +29,7 @@ from symgrad.compile.passes import apply, select
 from symgrad.compile.pool import absorb
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.interpret import run
+from symgrad.node import toposort
 from symgrad.ops.draft import Draft, Mapped, Rows
 from symgrad.random import RandomStream
 from symgrad.types import Type
@@ -232,6 +233,33 @@ def test_a_language_model_multiplies_but_its_state_in_the_loops():
     assert [ops(n).count("dot") for n in found] == [1, 1]
     for left in found:
         assert not {"gather", "inc_subtensor", "softmax"} & set(ops(left))
+
+
+def test_an_lstm_is_two_loops_of_one_product_and_large_products_outside():
+    x, y = f64(None, None, 3)("x"), Type("int64", (None,))("y")
+    params = W, U, b, V = f64(3, 16)("W"), f64(4, 16)("U"), f64(16)("b"), f64(4, 5)("V")
+
+    def step(x, h, cell, W, U, b):
+        z = T.dot(x, W) + T.dot(h, U) + b
+        o, i, f = (T.sigmoid(z[:, 4 * k:4 * k + 4]) for k in range(3))
+        cell = f * cell + i * T.tanh(z[:, 12:])
+        return o * T.tanh(cell), cell
+
+    zeros = T.zeros((x.shape[1], 4), dtype="float64")
+    (states, _), _ = sg.scan(step, x, [zeros, zeros], [W, U, b])
+    logits = T.dot(states.mean(axis=0), V)
+    cost = -T.log(T.softmax(logits))[T.arange(y.shape[0]), y].mean()
+    outputs = [cost, *sg.grad(cost, params)]
+    given = {x: numbers(6, 2, 3), y: np.array([1, 3]), W: numbers(3, 16), U: numbers(4, 16),
+             b: numbers(16), V: numbers(4, 5)}
+    forward, backward = same(outputs, given, "merge", "hoist", "sink", "steady", "trim")
+    for left, seqs, maps in ((forward, 1, 5), (backward, 6, 1)):
+        body = left.attrs[0]
+        assert ops(left).count("dot") == 1 and not {"sum", "gather"} & set(ops(left))
+        assert (len(body.states), len(body.maps)) == (2, maps) and body.seqs <= seqs + 1
+    assert not any([s.keep for s in backward.attrs[0].states])
+    outside = [n.op.name for n in toposort(rewritten(outputs)[0])]
+    assert outside.count("dot") == 1 + 2 + 3  # x W; those of W and U; those with V
 
 
 def test_a_hessian_row_by_row_is_made_at_once():

@@ -83,7 +83,8 @@ class Chosen:
             targets.append(target)
             if target is not None:
                 inner.targets.setdefault(root, target)
-            elif k in late:
+        for k, root in enumerate(inner.roots):
+            if k in late and root not in inner.targets:  # which is where it is made, else
                 inner.numbers.setdefault(root, late[k])
         for p, buffers in zip(inner.pieces, inner.arena.buffers, strict=True):
             inner.step(p, buffers)
