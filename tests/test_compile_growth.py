@@ -48,7 +48,7 @@ MAKERS = {**GRAPHS["MAKERS"], "steps": steps, "loops": loops}
 UNITS = {"deep": 60, "wide": 40, "layers": 15, "steps": 20, "loops": 4}
 
 
-def work(kind, units):
+def work(kind, units, backend="numpy"):
     """(calls, firings) of a compilation."""
     inputs, results, _ = MAKERS[kind](units)
     calls = 0
@@ -60,10 +60,10 @@ def work(kind, units):
     collecting = gc.isenabled()
     gc.disable()  # its callbacks are calls, too
     before = sys.getprofile()
-    with firings() as fired:
+    with firings() as fired, sg.options(cache="off"):
         sys.setprofile(count)
         try:
-            sg.function(inputs, results, backend="numpy")
+            sg.function(inputs, results, backend=backend)
         finally:
             sys.setprofile(before)
             if collecting:
@@ -71,17 +71,20 @@ def work(kind, units):
     return calls, sum(fired.values())
 
 
-def check(kind, units):
-    work(kind, units)  # matchers of rules are made when they are first needed
-    calls, fired = work(kind, units)
-    more_calls, more_fired = work(kind, 2 * units)
+def check(kind, units, backend="numpy"):
+    work(kind, units, backend)  # matchers of rules are made when they are first needed
+    calls, fired = work(kind, units, backend)
+    more_calls, more_fired = work(kind, 2 * units, backend)
     assert more_calls <= MOST * calls, f"{kind}: {calls:,} calls, {more_calls:,} for twice as much"
     assert more_fired <= MOST * fired + 4, f"{kind}: {fired:,} firings, then {more_fired:,}"
 
 
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
 @pytest.mark.parametrize("kind", MAKERS)
-def test_twice_the_layers_are_twice_the_work(kind):
-    check(kind, UNITS[kind])
+def test_twice_the_layers_are_twice_the_work(kind, backend):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    check(kind, UNITS[kind], backend)
 
 
 @pytest.mark.slow
