@@ -45,6 +45,8 @@ def _binary(name):
             found = getattr(self.value, name)(mpmath.mpf(Number(_plain(other)).value))
         except ZeroDivisionError:
             found = mpmath.nan
+        if isinstance(found, mpmath.mpc):  # the power of a negative number
+            found = mpmath.nan
         return found if isinstance(found, bool) else Number(found)
 
     return method
@@ -86,7 +88,13 @@ def _unary(name):
 
 for _name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sinh", "cosh"):
     setattr(Number, _name, _unary(_name))
-Number.arcsinh = _unary("asinh")
+for _name, _theirs in {"arcsinh": "asinh", "arctanh": "atanh", "arcsin": "asin", "arctan": "atan",
+                       "tan": "tan", "deg2rad": "radians", "rad2deg": "degrees",
+                       "rint": "nint"}.items():
+    setattr(Number, _name, _unary(_theirs))
+Number.cbrt = lambda self: Number(mpmath.sign(self.value) * mpmath.cbrt(abs(self.value)))
+Number.__trunc__ = lambda self: Number(
+    mpmath.floor(self.value) if self.value > 0 else mpmath.ceil(self.value))
 Number.exp2 = lambda self: Number(mpmath.mpf(2) ** self.value)
 Number.log2 = lambda self: Number(mpmath.log(self.value, 2))
 

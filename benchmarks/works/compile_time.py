@@ -18,6 +18,7 @@ from works import graphs
 
 SCRIPT = Path(__file__).with_name("first_result.py")
 SIZES = (1_000, 10_000, 50_000)
+DOUBLED = (2_500, 5_000, 10_000, 20_000)
 STAGES = ("graph and gradient", "function", "first call")
 REPEATS = {1_000: 5, 10_000: 2, 50_000: 1}
 
@@ -87,6 +88,27 @@ class Growth:
                   note="a node at 50 k over a node at 10 k")
 
 
+@dataclass(frozen=True)
+class Doubling:
+    """How much longer `function` takes for twice the nodes, up to 20,000."""
+
+    name: str
+    title: str
+    graph: str
+    at_most: float = 2.3
+
+    def measure(self, seconds: float, clock: str) -> Iterator[Row]:
+        best = {}
+        for size in DOUBLED:
+            units = graphs.units_for(self.graph, size)
+            best[size] = min(stages(self.graph, units, clock)[2] for _ in range(3))
+        for size, twice in zip(DOUBLED, DOUBLED[1:], strict=False):
+            ratio = best[twice] / best[size]
+            yield Row(f"{self.name}-{twice // 1000}k", "x", Spread(ratio, ratio, ratio),
+                      at_most=self.at_most, note=f"{1e3 * best[size]:.0f} ms and "
+                      f"{1e3 * best[twice]:.0f} ms")
+
+
 def stages(graph: str, units: int, clock: str) -> tuple[int, float, float, float]:
     """Nodes, and the seconds of each of `STAGES`."""
     now = CLOCKS[clock]
@@ -122,4 +144,6 @@ WORKS = (
     Growth("deep", "a deep elementwise chain, microseconds a node", "deep"),
     Growth("wide", "a wide tree, microseconds a node", "wide"),
     Growth("layers", "a deep perceptron, microseconds a node", "layers"),
+    Doubling("layers-twice", "a perceptron with twice the layers, times as long", "layers"),
+    Doubling("deep-twice", "a chain twice as long, times as long to compile", "deep"),
 )

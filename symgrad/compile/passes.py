@@ -23,6 +23,7 @@ from symgrad.compile.rules import (
     canonicalise,
     collect,
     loop_merge,
+    loop_samples,
     loops,
     shapes,
     sides,
@@ -32,7 +33,7 @@ from symgrad.compile.rules import (
 from symgrad.compile.rules.common import mat
 from symgrad.config import config
 from symgrad.derive import expansion
-from symgrad.errors import UnknownName, near
+from symgrad.errors import ArgumentError, UnknownName, near
 from symgrad.node import toposort
 from symgrad.ops.nn import softmax
 
@@ -48,6 +49,8 @@ class Pass(NamedTuple):
     # name -> kind of the forms of a `run` pass, name -> what it does
     kinds: dict = {}  # noqa: RUF012
     docs: dict = {}  # noqa: RUF012
+    # name -> function that makes graphs (or lists of outputs) at which the form fires
+    samples: dict = {}  # noqa: RUF012
     required: bool = False
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
@@ -75,30 +78,45 @@ PIPELINE = (
     Pass("forward", "ops that only derivatives notice are left out", canonicalise.FORWARD),
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
     Pass("collect", "sums and products in one normal form", run=collect.run,
-         kinds=collect.KINDS, docs=collect.DOCS),
+         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("merge", "loops over the same steps become one", run=loop_merge.run,
-         kinds=loop_merge.KINDS, docs=loop_merge.DOCS, when=loop_merge.several,
-         bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
+         kinds=loop_merge.KINDS, docs=loop_merge.DOCS, samples=loop_samples.MERGE,
+         when=loop_merge.several, bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
-         kinds=loops.KINDS, docs=loops.DOCS,
+         kinds=loops.KINDS, docs=loops.DOCS, samples=loop_samples.LOOPS,
          bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
     Pass("moves", "shapes once more, where loops have changed", shapes.RULES, after="loops"),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
-    Pass("regroup", "collect once more", run=collect.run, kinds=collect.KINDS, docs=collect.DOCS),
+    Pass("regroup", "collect once more", run=collect.run,
+         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
-         kinds=blas.KINDS, docs=blas.DOCS),
+         kinds=blas.KINDS, docs=blas.DOCS, samples=blas.SAMPLES),
     Pass("sides", "what only one side of a conditional needs moves into it", run=sides.run,
-         kinds=sides.KINDS, docs=sides.DOCS, required=True),
+         kinds=sides.KINDS, docs=sides.DOCS, samples=loop_samples.SIDES, required=True),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),
     Pass("block", "large kernels run in cache-sized blocks"),
 )
 BY_NAME = {p.name: p for p in PIPELINE}
+
+
+def complete(pipeline):
+    """The passes, if each form of each has samples, as each rule of a `RuleSet` has."""
+    for p in pipeline:
+        for form in p.kinds:
+            if form not in p.samples:
+                raise ArgumentError(f"{p.name}: the form {form} has no samples; give the pass "
+                                    f"samples={{{form!r}: lambda: [...]}} with graphs at which it "
+                                    "fires, so that what its kind promises can be tested")
+    return pipeline
+
+
+complete(PIPELINE)
 # what `grad` does to a cost before it is differentiated
 STABLE_FORM = ("canonicalise", "stabilise")
 

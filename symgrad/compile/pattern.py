@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from symgrad.errors import ArgumentError
 from symgrad.node import CONST, Node
 from symgrad.op import Pattern
 
@@ -31,7 +32,8 @@ class Rule:
     argument) that builds a graph or returns None; `where` gets all of them as one argument's
     attributes.  A rule without `lhs` has `heads` (the ops it looks at) and `apply`: ``(node, pool)
     -> node or None``.  `samples` makes graphs on which the generated tests try the rule: a
-    function ``() -> [variables' graph]``, needed where holes are restricted.
+    function ``() -> [variables' graph]``.  A left side is a sample itself, with variables in its
+    holes: other samples are needed where holes are restricted.  No rule is without.
     """
 
     name: str
@@ -89,6 +91,14 @@ class RuleSet:
             f"{self.name}: a rule's name is used twice"
         )
         for r in self.rules:
+            if r.samples is None and not isinstance(r.lhs, Pattern):
+                raise ArgumentError(
+                    f"{self.name}: the rule {r.name} has no samples; give it samples=lambda: [...] "
+                    "with graphs at which it fires, so that what its kind promises can be tested")
+            if r.kind not in KINDS:
+                raise ArgumentError(
+                    f"{self.name}: the rule {r.name} has the kind {r.kind!r}, which is none of "
+                    f"{', '.join(KINDS)}")
             for op in r.ops:
                 self.by_op.setdefault(op, []).append(r)
 

@@ -121,6 +121,7 @@ def map_rows(function, n):
         raise ArgumentError(f"the first argument must be a function of an index, "
                             f"not {function!r:.60}")
     n, = scalars([n], what="n")
+    static_length(n, "n")
     index = variable(Type("int64", ()))
     output = function(index)
     if output is None:

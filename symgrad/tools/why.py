@@ -162,10 +162,13 @@ class Family:
         moved = stage.log.moved or {}
         for rule, old, new in stage.log.history:
             self.settle([old], moved)
-            if new is None or new.op.kind == "leaf":
+            if new is None:
                 self.touched.setdefault((old.op, old.origin), []).append(f"{stage.name}.{rule}")
             else:
                 self.settle([new], moved, f"{stage.name}.{rule}", old)
+        for new, old in moved.items():
+            if new not in self.known:
+                self.put(new, None, old)
         waiting, seen = list(zip(stage.before, stage.after, strict=True)), set()
         while waiting:  # whole-graph passes make again what is above a change
             old, new = waiting.pop()
@@ -173,7 +176,7 @@ class Family:
                 continue
             seen.add(new)
             if new not in self.known:
-                self.put(new, None, old)
+                self.put(new, None if old.op is new.op else stage.name, old)
             if old.op is new.op and len(old.inputs) == len(new.inputs):
                 waiting += zip(old.inputs, new.inputs, strict=True)
         same = {(old.op, old.origin): old for old in toposort(stage.before)}

@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 
-from symgrad.compile.pattern import attempt, compile_lhs, exact, holes, rule, ruleset, same_constant
+from symgrad.compile.pattern import (
+    attempt,
+    compile_lhs,
+    exact,
+    holes,
+    rule,
+    rule_on,
+    ruleset,
+    same_constant,
+)
 from symgrad.compile.pool import absorb
+from symgrad.errors import ArgumentError
 from symgrad.node import constant, variable
 from symgrad.op import weak_numbers
 from symgrad.ops.math import add, exp, log, mul, neg, sqr
@@ -125,3 +135,17 @@ def test_a_rule_set_knows_its_rules_by_op_and_may_leave_some_out():
     assert rules.without(["a"]) is fewer and rules.without([]) is rules
     with pytest.raises(AssertionError, match="used twice"):
         ruleset("set", first, rule("a", log(x), x))
+
+
+def test_a_rule_without_samples_is_not_registered():
+    """Its name is in the message, which comes when the set is imported."""
+    bare = rule_on("bare", exp)(lambda node, pool: None)
+    with pytest.raises(ArgumentError, match="mine: the rule bare has no samples"):
+        ruleset("mine", bare)
+    ruleset("mine", rule_on("fed", exp, samples=lambda: [exp(variable(MATRIX))])(bare.apply))
+    ruleset("mine", rule("a left side is one", exp(x), x))
+
+
+def test_a_kind_must_be_one_that_is_tested():
+    with pytest.raises(ArgumentError, match="the rule odd has the kind 'nearly', which is none of"):
+        ruleset("mine", rule("odd", exp(x), x, kind="nearly"))

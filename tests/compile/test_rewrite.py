@@ -56,7 +56,7 @@ def test_the_log_counts_firings_and_refusals_and_keeps_history_if_asked():
     rules = ruleset(
         "r",
         rule("ok", exp(x), sqr(x)),
-        rule_on("wrong", tanh, kind=rounding)(
+        rule_on("wrong", tanh, kind=rounding, samples=lambda: [tanh(variable(VECTOR))])(
             lambda n, pool: transpose.of(variable(Type("float32", (2, 3))))
         ),
     )

@@ -29,7 +29,7 @@ BAD = [
     (lambda: T.map_rows(3, 3), ArgumentError, "map_rows: .* of an index, not 3"),
     (lambda: T.map_rows(abs, s), DtypeError, "map_rows: n must be an integer, not f64"),
     (lambda: T.map_rows(abs, T.ivector()), ShapeError, "map_rows: n must be a scalar"),
-    (lambda: T.map_rows(abs, -1), ShapeError, "rows: n cannot be negative: -1"),
+    (lambda: T.map_rows(abs, -1), ShapeError, "map_rows: n cannot be negative: -1"),
     (lambda: T.map_rows(lambda k: "a", 3), DtypeError, "map_rows: cannot use str 'a'"),
     (lambda: T.linspace(0, 1, -1), ShapeError, "linspace: num cannot be negative: -1"),
     (lambda: T.linspace(0, 1, 1.5), DtypeError, "linspace: num must be an integer"),

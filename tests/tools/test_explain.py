@@ -1,7 +1,11 @@
 """``f.explain()`` tells what every pass did, with expressions and lines; steps of loops too."""
 
+import re
+import runpy
+
 import numpy as np
 import pytest
+from house import REPO
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -96,3 +100,18 @@ def test_the_report_of_a_profiled_function_has_the_times_of_rules():
     assert list(times.values()) == sorted(times.values(), reverse=True)
     assert "rules took" in str(f.report)
     assert sum(times.values()) < f.report.total
+
+
+def test_the_page_shows_what_is_printed(tmp_path, capsys):
+    """But for the times."""
+    page = (REPO / "docs" / "explain.md").read_text()
+    program, *shown = re.findall(r"^```(?:python|text)\n(.*?)^```", page, re.M | re.S)
+    file = tmp_path / "train.py"
+    file.write_text(program)
+    names = runpy.run_path(str(file))
+    assert len(shown) == 6
+    for call, text in zip(shown[::2], shown[1::2], strict=True):
+        exec(call, names)
+        printed = capsys.readouterr().out
+        assert [re.sub(r"[\d.]+ ms", "ms", t) for t in (printed.rstrip(), text.rstrip())] == [
+            re.sub(r"[\d.]+ ms", "ms", text.rstrip())] * 2

@@ -143,6 +143,7 @@ class Printer:
 
     def __init__(self, env):
         self.env = env
+        self.names, self.counts = {}, {}  # id of a value -> its name; prefix -> how many
         # what a program around the statements may offer; see `Text`
         self.once = self.early = lambda *_: None
         self.steady = self.settled = lambda node: False
@@ -159,13 +160,17 @@ class Printer:
         return self.bind(typed[()], "c")
 
     def bind(self, value, prefix):
-        for k, v in self.env.items():
-            if v is value:
-                return k
-        name = (
-            f"{prefix}{sum(k.startswith(prefix) and k[len(prefix) :].isdigit() for k in self.env)}"
-        )
-        self.env[name] = value
+        """The name of a value in the program's namespace."""
+        if not self.names:
+            self.names = {id(v): k for k, v in reversed(self.env.items())}
+        name = self.names.get(id(value))
+        if name is not None and self.env.get(name) is value:
+            return name
+        count = self.counts.get(prefix, 0)
+        while (name := f"{prefix}{count}") in self.env:
+            count += 1
+        self.counts[prefix] = count + 1
+        self.env[name], self.names[id(value)] = value, name
         return name
 
     def dtype(self, name):
