@@ -10,6 +10,8 @@ import math
 import sys
 from pathlib import Path
 
+from report import figure
+
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 SEEN = ("slower", "faster")
@@ -27,8 +29,12 @@ def main(arguments=None) -> int:
         file = options.results / "ablation.json"
         words = ["ablate", *options.models, f"--rounds={options.rounds}", f"--json={file}",
                  f"--png={options.picture}"]
-        if cli.main(words) and not file.exists():
+        if cli.main(words):
             return 1
+        from symgrad.tools.ablate_report import read
+        report = read(file)  # what a model does not use is left out: it is most of the rows
+        report.rows = [row for row in report.rows if row["used"]]
+        report.save(file)
     told = json.loads(file.read_text())
     text = options.page.read_text()
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
@@ -62,7 +68,7 @@ def models(rows: list) -> str:
         own = {row["name"]: row for row in rows if row["function"] == name}
         full, none = own["full"], own["none"]
         ratios = [ratio(own.get(key)) for key in ("none", "-fuse", "numpy", "python")]
-        lines.append(f"| {name} | {full['ms']['median'] * 1e3:,.3g} us | "
+        lines.append(f"| {name} | {figure(full['ms']['median'] * 1e3)} us | "
                      f"±{100 * (own['full, again']['noise'] - 1):.1f} % | {' | '.join(ratios)} | "
                      f"{error(full)} | {error(none)} |")
     return "\n".join([*lines, "", "\n".join(f"* **{n}**: {title(n)}" for n in names(rows))])
@@ -82,8 +88,9 @@ def units(rows: list, kinds: tuple, head: str, only_seen=False) -> str:
         counts = [sum(row["effect"] == word for row in own) for word in SEEN]
         compiles = [sum(row.get("compile_effect") == word for row in own) for word in SEEN]
         saves = [sum(more(row, whole(rows, row), key) for row in own) for key in COUNTED[:2]]
-        best = max(own, key=lambda row: abs(log_ratio(row)))
-        greatest = f"{ratio(best)} {best['function']}" if best["effect"] in SEEN else ""
+        seen = [row for row in own if row["effect"] in SEEN]
+        best = max(seen, key=lambda row: abs(log_ratio(row)), default=None)
+        greatest = f"{ratio(best)} {best['function']}" if best else ""
         found.append((-value(own), f"| `{name}` | {len(own)} | {counts[0] or ''} | "
                       f"{counts[1] or ''} | {math.exp(mean(own)):.2f}x | {greatest} | "
                       f"{compiles[0]}, {compiles[1]} | {saves[0] or ''} | {saves[1] or ''} |"))

@@ -11,6 +11,7 @@ from symgrad.tools.ablate_table import LEGEND, amount, figure, functions, headli
 
 COLOURS = {"slower": "#15803d", "faster": "#b91c1c"}  # a rule that is of use; one that harms
 TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 6)  # of the picture: what is beyond is cut off there
+MANY = 4  # functions that a picture has bars for
 FAINT, INK = "#9ca3af", "#111827"
 STYLE = """\
 body{font:14px/1.4 Helvetica,Arial,sans-serif;color:#111827;margin:2em auto;max-width:1300px;
@@ -113,8 +114,11 @@ def _log2(value):
 
 
 def png(found, path):
-    """A bar for each variant that was timed, beside the whole; functions under one another."""
+    """A bar for each variant that was timed, beside the whole; functions under one another.  Of
+    many functions a grid: variants by functions, those that have an effect on any."""
     figures = need("matplotlib.figure")
+    if len(functions(found.rows)) > MANY:
+        return _grid(found, path, figures)
     groups = {}
     for row in sorted(found.rows, key=rank):
         timed = row.get("ratio") and row["kind"] != "again"
@@ -151,3 +155,35 @@ def png(found, path):
     picture.suptitle(f"symgrad ablate, {facts['processor']}, one core, {facts['date'][:10]}",
                      fontsize=9)
     picture.savefig(path)
+    return path
+
+
+def _grid(found, path, figures):
+    columns = functions(found.rows)
+    timed = [row for row in sorted(found.rows, key=rank) if row.get("ratio")]
+    names = list(dict.fromkeys([row["name"] for row in timed if row["effect"] in COLOURS]))
+    order = {name: place for place, name in enumerate(names)}
+    picture = figures.Figure((2.6 + 0.62 * len(columns), 1.5 + 0.24 * len(names)), dpi=100,
+                             layout="constrained")
+    axes = picture.subplots()
+    shades = [[float("nan")] * len(columns) for _ in names]
+    for row in timed:
+        if row["name"] not in order:
+            continue
+        place, column = order[row["name"]], columns.index(row["function"])
+        middle, seen = row["ratio"]["median"], row["effect"] in COLOURS
+        shades[place][column] = max(-1.0, min(1.0, _log2(middle))) if seen else 0.0
+        text = f"{middle:,.0f}" if middle >= 10 else f"{middle:.2f}"
+        axes.text(column, place, text, ha="center", va="center", fontsize=6.5,
+                  color=INK if seen else FAINT, weight="bold" if seen else "normal")
+    axes.imshow(shades, cmap="PiYG", vmin=-1.6, vmax=1.6, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="left", fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.tick_params(length=0)
+    facts = found.machine
+    axes.set_xlabel("time of a call without it, over the whole's: bold where that is beyond doubt\n"
+                    "(green: of use; red: faster without); white: not used, or the same program\n"
+                    f"{facts['processor']}, one core, {facts['date'][:10]}", fontsize=8)
+    picture.savefig(path)
+    return path

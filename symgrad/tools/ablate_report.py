@@ -66,10 +66,13 @@ class Ablation:
     # -- files
 
     def to_json(self):
-        told = {"format": FORMAT, "machine": self.machine, "rows": self.rows}
+        """An object whose `rows` has one entry a variant, each on a line."""
+        told = {"format": FORMAT, "machine": self.machine}
         if self.regressions is not None:
             told |= {"regressions": self.regressions, "compared": self.compared}
-        return json.dumps(_plain(told), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(_plain(told), indent=1, ensure_ascii=False).removesuffix("\n}")
+        rows = ",\n  ".join([json.dumps(_plain(r), ensure_ascii=False) for r in self.rows])
+        return f'{text},\n "rows": [\n  {rows}\n ]\n}}\n'
 
     def to_csv(self):
         """A line a variant; a spread is three columns."""

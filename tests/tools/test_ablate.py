@@ -11,7 +11,7 @@ import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.passes import PIPELINE, firings
 from symgrad.errors import ArgumentError, MissingInputError, UnknownName
-from symgrad.tools import ablate_page, ablate_report, ablate_truth
+from symgrad.tools import ablate_report, ablate_truth
 from symgrad.tools.ablate_run import variants
 from symgrad.tools.ablate_stats import Spread, effect
 from symgrad.tools.ablate_truth import distance, truth, worst
@@ -182,7 +182,9 @@ def test_the_picture(found, tmp_path):
     pytest.importorskip("matplotlib")
     path = found.save(tmp_path / "a.png")
     assert path.read_bytes().startswith(b"\x89PNG")
-    ablate_page.png(found + found, tmp_path / "b.png")
+    rows = [row | {"function": f"f{k}"} for k in range(6) for row in found.rows]
+    grid = ablate_report.Ablation(rows, found.machine).save(tmp_path / "b.png")
+    assert grid.read_bytes().startswith(b"\x89PNG")
 
 
 def test_another_ending_is_refused(found, tmp_path):

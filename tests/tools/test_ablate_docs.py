@@ -44,7 +44,7 @@ def ablation(monkeypatch):
 
 def test_the_tables(ablation):
     text = ablation.section(report())
-    assert "| mlp | 1e+03 us | ±2.0 % | **3.00x** | **2.00x** | – | – | 1e-07 | inf |" in text
+    assert "| mlp | 1,000 us | ±2.0 % | **3.00x** | **2.00x** | – | – | 1e-07 | inf |" in text
     assert "| `-fuse` | 3 | 3 |  | 2.00x | **2.00x** mlp | 0, 0 | 3 |  |" in text
     assert "| `-loops.d` | 3 | 3 |  | 1.50x |" in text
     assert "| `-shapes.b`" not in text  # nothing is seen of it
