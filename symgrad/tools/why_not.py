@@ -205,6 +205,8 @@ class _Tried:
 
     def nowhere(self):
         """Nothing of the kind was there."""
+        if not self.stages:
+            return Miss(NOWHERE, 0, f"the pass {self.p.name} did not run: nothing called for it")
         if not isinstance(self.rule, Rule):
             return Miss(NOWHERE, 0, f"it is a form of the pass {self.p.name}, which looks at the "
                         "whole graph and does not tell why it left something as it was")

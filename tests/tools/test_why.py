@@ -1,11 +1,16 @@
 """``f.why(step)``: the chain of rules from a step back to what the user wrote."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
+from symgrad.compile.passes import PIPELINE
 from symgrad.errors import UnknownName
+from symgrad.node import INPUT, toposort
+from symgrad.tools.rules import members
 from symgrad.tools.why import steps
 
 
@@ -93,3 +98,36 @@ def test_a_step_of_a_loop_leads_back_through_the_loop(backend):
     outer = next(k for k, (step, *_) in steps(f).items()
                  if any([n.op.name == "loop" for n in step.body]))
     assert "loops.trim" in str(f.why(outer))
+
+
+@pytest.mark.parametrize("options", [
+    {"mode": "debug"}, {"mode": "nan"}, {"mode": "debug", "backend": "numpy"},
+    {"backend": "python"}, {"passes": "-fuse"}, {"passes": "none"}, {"mode": "FAST_COMPILE"}],
+    ids=str)
+def test_all_kinds_of_functions_can_be_asked(options):
+    x, W = T.dvector("x"), sg.shared(np.ones(3), name="W")
+    f = sg.function([x], (T.log(1 + T.exp(x)) * W).sum(), updates=[(W, W + 1)], **options)
+    for made in (f, pickle.loads(pickle.dumps(f)), f.copy(), f.copy(delete_updates=True)):
+        assert "became" in str(made.explain()) and "softplus" in str(made.why_not("softplus"))
+        for k, (step, *_) in steps(made).items():
+            assert sum([len(g.ops) for g in made.why(k).groups]) == len(step.body)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("p", [p for p in PIPELINE if p.rules or p.run], ids=lambda p: p.name)
+def test_every_rule_can_be_asked_for(p):
+    """On its samples: there is an answer."""
+    fired = []
+    for name, rule in members(p):
+        made = rule.samples if p.rules else p.samples[name]
+        for graph in made() if made else ():
+            outputs = graph if isinstance(graph, list) else [graph]
+            inputs = [n for n in toposort(outputs) if n.op is INPUT]
+            f = sg.function(inputs, outputs, passes="+assumes", backend="numpy")
+            assert str(f.explain())
+            for k in steps(f):
+                assert str(f.why(k))
+            verdict = f.why_not(f"{p.name}.{name}")
+            assert name in str(verdict)
+            fired.append(verdict.fired)
+    assert any(fired) or p.name in ("tidy", "regroup", "moves")  # others came before

@@ -100,6 +100,10 @@ def test_forms_of_whole_graph_passes_say_whether_they_fired(x):
     assert "looks at the whole graph" in str(f.why_not("gemm"))
 
 
+def test_a_pass_that_did_not_run(x):
+    assert "the pass moves did not run" in str(asked([x], x + 1, "moves.fold_of_fold"))
+
+
 def test_unknown_rules_have_near_names(x):
     f = sg.function([x], x + 1)
     with pytest.raises(UnknownName, match="no rule 'log_softmx': did you mean log_softmax"):
