@@ -4,12 +4,11 @@ Work is counted, not timed: calls of functions, as Python's profiler sees them, 
 rules.  Both are the same in every run.  (`python benchmarks/run.py compile` has the times.)
 """
 
-import gc
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
+from helpers import calls
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -51,24 +50,9 @@ UNITS = {"deep": 60, "wide": 40, "layers": 15, "steps": 20, "loops": 4}
 def work(kind, units, backend="numpy"):
     """(calls, firings) of a compilation."""
     inputs, results, _ = MAKERS[kind](units)
-    calls = 0
-
-    def count(frame, event, argument):
-        nonlocal calls
-        calls += event == "call" or event == "c_call"
-
-    collecting = gc.isenabled()
-    gc.disable()  # its callbacks are calls, too
-    before = sys.getprofile()
     with firings() as fired, sg.options(cache="off"):
-        sys.setprofile(count)
-        try:
-            sg.function(inputs, results, backend=backend)
-        finally:
-            sys.setprofile(before)
-            if collecting:
-                gc.enable()
-    return calls, sum(fired.values())
+        made = calls(lambda: sg.function(inputs, results, backend=backend))
+    return made, sum(fired.values())
 
 
 def check(kind, units, backend="numpy"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-MODULES = "frameworks readme rounds table with_numpy with_symgrad worker works".split()
+MODULES = "compare frameworks readme rounds table with_numpy with_symgrad worker works".split()
 QUICK = ["sgd", "sgd-vector", "logistic-20", "mlp-20", "recurrence", "steps", "call"]
 
 
@@ -89,3 +89,16 @@ def test_the_best_peer_and_the_readme(peers):
     text = peers.readme.section({"machine": facts, "frameworks": titles, "works": [row]})
     assert "| 20 us | 30 us | **10 us** | – |" in text
     assert f"* {work.title}: JAX 2.00" in text
+
+
+def test_works_are_measured_again(peers, tmp_path):
+    """New rows take the old ones' places; another machine's are not mixed with them."""
+    facts = dict(processor="P", python="3", clock="cpu", versions={}, backend="auto")
+    rows = [{"name": name, "unit": "us", "figures": {}, "from": 1} for name in ("sgd", "call")]
+    peers.compare.save(tmp_path, facts, [], rows)
+    earlier = peers.compare.before(tmp_path, facts, True)
+    new = [{"name": name, "from": 2} for name in ("call", "lstm")]
+    told = [(row["name"], row["from"]) for row in peers.compare.merged(earlier, new)]
+    assert told == [("sgd", 1), ("lstm", 2), ("call", 2)]
+    with pytest.raises(SystemExit, match="another processor: P"):
+        peers.compare.before(tmp_path, facts | {"processor": "Q"}, True)

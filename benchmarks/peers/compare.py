@@ -28,8 +28,10 @@ def main(arguments=None) -> int:
     facts["backend"] = frameworks.BY_NAME["symgrad"].settings["SYMGRAD_BACKEND"]
     print(f"{report.headline(facts)}\nsymgrad's backend: {facts['backend']}\n")
     print(table.head(columns), flush=True)
-    everything = len(asked) == len(works.WORKS) and len(columns) == len(frameworks.FRAMEWORKS)
-    folder = options.results or (RESULTS if everything else None)
+    every_column = len(columns) == len(frameworks.FRAMEWORKS)
+    everything = len(asked) == len(works.WORKS) and every_column
+    folder = options.results or (RESULTS if everything or options.again else None)
+    earlier = before(Path(folder), facts, every_column) if options.again else []
     rows = []
     try:
         for work in asked:
@@ -41,7 +43,7 @@ def main(arguments=None) -> int:
         folder = options.results
     print("\n" + table.legend(rows, columns))
     if folder:
-        save(Path(folder), facts, columns, rows)
+        save(Path(folder), facts, columns, merged(earlier, rows))
     else:
         print("\nnot saved: only a run of everything is; --results FOLDER saves this one there")
     failed = [row["name"] for row in rows if "symgrad" in row["notes"]]
@@ -56,6 +58,23 @@ def named(patterns: str, things) -> list:
             known = ", ".join(thing.name for thing in things)
             raise SystemExit(f"nothing is called {pattern!r}; there are {known}")
     return [t for t in things if any(fnmatch.fnmatchcase(t.name, p) for p in wanted)]
+
+
+def before(folder: Path, facts: dict, every_column: bool) -> list[dict]:
+    """The rows of an earlier run of the same processor, Python, versions and columns."""
+    told = json.loads((folder / "peers.json").read_text())
+    for word in ("processor", "python", "clock", "versions", "backend"):
+        if told["machine"][word] != facts[word]:
+            raise SystemExit(f"--again: {folder} is of another {word}: {told['machine'][word]}")
+    if not every_column:
+        raise SystemExit("--again: every column is needed")
+    return told["works"]
+
+
+def merged(earlier: list[dict], rows: list[dict]) -> list[dict]:
+    """New rows in the place of those of the same works, in the works' order."""
+    known = {row["name"]: row for row in [*earlier, *rows]}
+    return [known[work.name] for work in works.WORKS if work.name in known]
 
 
 def save(folder: Path, facts: dict, columns, rows: list[dict]) -> None:
@@ -89,6 +108,9 @@ def parser() -> argparse.ArgumentParser:
                       help="processor time (default) or wall time")
     made.add_argument("--core", type=int, help="the core to run on (default: the highest)")
     made.add_argument("--backend", metavar="NAME", help="symgrad's backend (its own choice)")
+    made.add_argument("--again", action="store_true",
+                      help="put these works' rows among those of an earlier run of everything, "
+                      "with the same processor and versions")
     made.add_argument("--results", metavar="FOLDER",
                       help="where results go (benchmarks/results, for a run of everything)")
     return made

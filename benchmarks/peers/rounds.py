@@ -32,8 +32,10 @@ class Measured:
 
 
 def environment(framework: Framework, folder: str | None = None) -> dict[str, str]:
+    """That of a process: bytecode is kept, as where packages are installed."""
     paths = [str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | framework.environment(folder)
+    known = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return known | {"PYTHONPATH": os.pathsep.join(paths)} | framework.environment(folder)
 
 
 class Worker:
