@@ -71,12 +71,16 @@ class Control:
         return got
 
     def unless_null(self, got):
+        self.failed(self.w.let(f"icmp eq ptr {got}, null"))
+
+    def failed(self, wrong):
+        """End the run where `wrong` holds: Python has the exception."""
         w = self.w
-        none, some = w.label("none"), w.label("some")
-        w.branch(w.let(f"icmp eq ptr {got}, null"), none, some)
-        w.block(none)
+        bad, fine = w.label("bad"), w.label("fine")
+        w.branch(wrong, bad, fine)
+        w.block(bad)
         w.do(f"ret i64 {FAILED}")
-        w.block(some)
+        w.block(fine)
 
     def block(self, words):
         """The words, in memory."""
@@ -92,11 +96,7 @@ class Control:
         self.calls.append(what)
         status = w.let(f"call i64 {self.word('call')}(ptr %state, i64 {len(self.calls) - 1}, "
                        f"ptr {block})")
-        bad, fine = w.label("bad"), w.label("fine")
-        w.branch(w.let(f"icmp ne i64 {status}, 0"), bad, fine)
-        w.block(bad)
-        w.do(f"ret i64 {FAILED}")
-        w.block(fine)
+        self.failed(w.let(f"icmp ne i64 {status}, 0"))
 
     def apart(self, slot):
         """Memory for a slot that is no part of the arena; kernels use whole vectors of it."""

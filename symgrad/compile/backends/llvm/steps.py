@@ -267,10 +267,15 @@ class Inner(Within):
         self.able = self.measured()
         self.buffers = self.rooms() if self.able else []
 
+    @property
+    def fixed(self):
+        """The leaves that are the same in all steps."""
+        return set(self.plan.inputs[len(self.plan.inputs) - self.body.fixed:])
+
     def turned_matrices(self):
         """Transposed fixed operands of products of matrices: {node: its leaf}.  They are laid out
         row by row once, before the loop, since BLAS takes twice as long for the others."""
-        fixed, found = set(self.plan.inputs[len(self.plan.inputs) - self.body.fixed:]), {}
+        fixed, found = self.fixed, {}
         for p in self.pieces:
             for x in p.step.inputs if p.kind == "product" and p.step.body[0].type.ndim == 2 else ():
                 if x.op.name == "transpose" and x.inputs[0] in fixed and x.type.ndim == 2:
@@ -281,7 +286,7 @@ class Inner(Within):
         """Fixed matrices that a step multiplies a vector by, if it must be from the left: {product:
         leaf}.  Those of few rows are laid out column by column, too: a vector of sums is quicker
         than sums one by one."""
-        fixed, found = set(self.plan.inputs[len(self.plan.inputs) - self.body.fixed:]), {}
+        fixed, found = self.fixed, {}
         for p in self.pieces:
             n = p.step.body[0]
             dtype = n.type.dtype
@@ -330,9 +335,8 @@ class Inner(Within):
         rooms, self.columns = iter(rooms), {}
         for x, room in zip(self.turned, rooms, strict=False):
             self.values[x] = self.turn(n, transposed(self.values[x.inputs[0]], (1, 0)), room)
-
-        for n, leaf in self.narrow.items():
-            self.columns[n] = self.by_columns(self.values[leaf], next(rooms))
+        for product, leaf in self.narrow.items():
+            self.columns[product] = self.by_columns(self.values[leaf], next(rooms))
 
     def by_columns(self, x, room):
         """A matrix column by column, if it has few rows: (whether it has, where it is)."""
