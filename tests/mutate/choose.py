@@ -1,0 +1,69 @@
+"""Which tests a mutant is tried by, and in which order.
+
+All that come to its place.  First the generated tests of its own rule and those of the file that
+mirrors its module; then those that come to few places, since they look closely; quick ones first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import PurePath
+
+
+class Choice:
+    """The records of all test files, turned round: from places to tests."""
+
+    def __init__(self, records):
+        self.seconds, self.width = {}, {}
+        self.at, self.of_file = defaultdict(list), defaultdict(set)
+        self.made_in = defaultdict(set)  # a function that made a rule -> the rule's name
+        for kept in records.values():
+            for test, (seconds, places) in kept["tests"].items():
+                self.seconds[test], self.width[test] = seconds, len(places)
+                for place in places:
+                    self.at[place].append(test)
+                    self.of_file[place.partition("::")[0]].add(test)
+            for rule, functions in kept["made"].items():
+                for function in functions:
+                    self.made_in[function].add(rule)
+
+    def reaching(self, mutant):
+        """All tests that come to a mutant's place, in the order in which they are tried."""
+        found = dict.fromkeys(self.at.get(mutant.place, ()))
+        if not found:
+            function = mutant.place.rpartition("::")[0]
+            rules = self.made_in.get(function, ())
+            if mutant.place.startswith("rule:"):
+                rules = [mutant.place.removeprefix("rule:")]
+            for rule in sorted(rules):
+                found |= dict.fromkeys((*self.at.get(f"rule:{rule}", ()),
+                                        *self.at.get(f"asked:{rule}", ())))
+        elif mutant.place.startswith("rule:"):
+            found |= dict.fromkeys(self.at.get(f"asked:{mutant.rule}", ()))
+        if not found and self.imported(mutant):
+            found = dict.fromkeys(self.of_file.get(mutant.file, ()))
+        return sorted(found, key=lambda t: (self.rank(t, mutant), self.width[t], self.seconds[t],
+                                            t))
+
+    def imported(self, mutant):
+        """Whether a place is passed when its module is imported, not only when it is called."""
+        return "<module>" in mutant.place or mutant.scope.startswith("_") or (
+            mutant.file.startswith("rules/"))
+
+    @staticmethod
+    def rank(test, mutant):
+        if mutant.rule and test.endswith((f".{mutant.rule}]", f"-{mutant.rule}]")):
+            return 0
+        stem = PurePath(mutant.file).stem
+        return 1 if PurePath(test.partition("::")[0]).stem == f"test_{stem}" else 2
+
+    def some(self, tests, most, seconds, skip=()):
+        """As many of the tests, in their order, as the limits allow; without those of `skip`."""
+        chosen, spent, skip = [], 0.0, set(skip)
+        for t in tests:
+            if len(chosen) == most:
+                break
+            if t not in skip and spent + self.seconds[t] <= seconds:
+                chosen.append(t)
+                spent += self.seconds[t]
+        return chosen, spent

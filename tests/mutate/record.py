@@ -1,0 +1,164 @@
+"""Which tests come to which places, and how long they take: kept below .pytest_cache.
+
+One instrumented child for each test file.  What is kept of a file holds as long as its text does;
+after changes of symgrad, ``--record`` makes all of it anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import json
+import sys
+import time
+
+import pytest
+
+from .children import Child, Hook, abreast, pytest_run, run_chosen
+from .places import REACH, instrument
+from .targets import REPO, parsed, targets
+
+KEPT = REPO / ".pytest_cache" / "mutate.json.gz"
+SECONDS = 1500  # for one file
+
+
+class Recorder:
+    """A plugin of pytest: notes for each test its seconds and the places it came to."""
+
+    def __init__(self, reached):
+        self.reached, self.tests, self.failed = reached, {}, []
+        self.at_import, self.seconds, self.passed = [], 0.0, False
+
+    def pytest_collection_finish(self):
+        self.at_import = sorted(self.reached, key=str)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        self.reached.clear()
+        self.passed, start = False, time.perf_counter()
+        result = yield
+        if self.passed:
+            spent = time.perf_counter() - start
+            self.tests[item.nodeid] = [round(spent, 3), sorted(self.reached, key=str)]
+        return result
+
+    def pytest_runtest_logreport(self, report):
+        self.passed |= report.when == "call" and not report.skipped
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+
+def instrumented():
+    """({file: code} of all targets, names of the places by number)."""
+    names, codes = {}, {}
+    for file in targets():
+        tree = instrument(parsed(file), file, lambda p: names.setdefault(p, len(names)))
+        codes[file] = compile(tree, file, "exec", dont_inherit=True)
+    return codes, list(names)
+
+
+def observed(codes, number, file, temporary):
+    """What a child notes of one test file."""
+    reached, made_by = set(), {}
+
+    def made(name, module):
+        if name.endswith(".pattern"):
+            _watch_rules(module, reached, made_by)
+
+    sys.meta_path.insert(0, Hook(codes, {REACH: reached.add}, made))
+    recorder = Recorder(reached)
+    pytest_run([file], recorder, temporary, stop=False)
+    return {"tests": recorder.tests, "failed": sorted(set(recorder.failed)),
+            "import": recorder.at_import, "made": made_by}
+
+
+def _watch_rules(module, reached, made_by):
+    """A rule is a place, where a test comes when the rule makes something of a node; so is its
+    condition, when it is asked.  The functions that were at work when it was made are noted."""
+    attempt, init = module.attempt, module.Rule.__init__
+
+    def noting(rule, node, pool):
+        new = attempt(rule, node, pool)
+        if new is not None and new is not node:
+            reached.add(f"rule:{rule.name}")
+        return new
+
+    def asked(name, where):
+        @functools.wraps(where)
+        def noting(found):
+            reached.add(f"asked:{name}")
+            return where(found)
+
+        return noting
+
+    def from_where(self, name, *args, **kwargs):
+        init(self, name, *args, **kwargs)
+        if self.where is not None:
+            object.__setattr__(self, "where", asked(name, self.where))
+        frame, by = sys._getframe(1), made_by.setdefault(name, [])
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name != "<module>" and code.co_filename.startswith("rules/"):
+                by.append(f"{code.co_filename}::{code.co_qualname}")
+            frame = frame.f_back
+
+    module.attempt, module.Rule.__init__ = noting, from_where
+
+
+def digest(file):
+    """What the record of a test file depends on, but for symgrad."""
+    shared = [REPO / "tests/conftest.py", REPO / "tests/helpers.py", REPO / file]
+    return hashlib.sha256(b"\0".join([p.read_bytes() for p in shared])).hexdigest()[:16]
+
+
+def test_files():
+    return sorted(str(p.relative_to(REPO)) for p in (REPO / "tests").rglob("test_*.py"))
+
+
+def load():
+    if not KEPT.exists():
+        return {}
+    with gzip.open(KEPT, "rt") as file:
+        return json.load(file)
+
+
+def record(jobs, anew=False, only=None):
+    """What is known of every test file: made where it is missing, and kept."""
+    from tqdm import tqdm
+
+    kept = {} if anew else load()
+    files = [f for f in only or test_files() if kept.get(f, {}).get("digest") != digest(f)]
+    kept = {f: k for f, k in kept.items() if (REPO / f).exists()}
+    if not files:
+        return kept
+    codes, names = instrumented()
+    starts = [(f, lambda f=f: Child(lambda t: observed(codes, names, f, t), SECONDS))
+              for f in files]
+    again = {}
+    with tqdm(total=len(files), desc="recording") as bar:
+        for file, ended in abreast(starts, jobs):
+            bar.update()
+            said = ended.said
+            if said is None:
+                bar.write(f"{file}: no record ({ended.how})")
+                continue
+            for t in said["tests"].values():
+                t[1] = [names[p] if isinstance(p, int) else p for p in t[1]]
+            said["import"] = [names[p] if isinstance(p, int) else p for p in said["import"]]
+            kept[file] = said | {"digest": digest(file)}
+            if said["failed"]:
+                again[file] = said["failed"]
+            bar.set_postfix_str(f"{file} {ended.seconds:.0f} s", refresh=False)
+    # Tests that count calls see the instruments: what fails without them is left out.
+    starts = [(f, lambda f=f, t=t: Child(lambda at: run_chosen(Hook({}), t, at, False), SECONDS))
+              for f, t in again.items()]
+    for file, ended in abreast(starts, jobs):
+        bad = again[file] if ended.said is None else ended.said["failed"]
+        for test in bad:
+            print(f"{test}: fails without any mutant; left out")
+            kept[file]["tests"].pop(test, None)
+    KEPT.parent.mkdir(exist_ok=True)
+    with gzip.open(KEPT, "wt", compresslevel=3) as file:
+        json.dump(kept, file)
+    return kept

@@ -1,0 +1,92 @@
+"""Trying mutants: a few tests first, then all that come to the place, as far as the limits go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from .children import Child, Hook, abreast, run_chosen
+
+SPARE = 25  # seconds a child may compute besides its tests: imports, collection
+SLOWER = 6  # how much slower than when they were recorded tests may be
+
+
+@dataclass
+class Verdict:
+    """What became of a mutant.  `how`: 'caught', 'import' (its module cannot be imported), 'crash',
+    'time', 'survived', 'unreached'."""
+
+    key: str
+    how: str
+    by: str = ""
+    tests: int = 0
+    seconds: float = 0.0
+    tried: list = field(default_factory=list)
+
+    @property
+    def caught(self):
+        return self.how in ("caught", "import", "crash", "time")
+
+    def json(self):
+        return asdict(self) | {"tried": []}
+
+
+STAGES = ((12, 4.0), (150, 40.0))  # tests, their seconds
+
+
+def attempts(found, choice, jobs, stages=STAGES, loud=False):
+    """Try mutants: yields a `Verdict` for each as it comes."""
+    tests = {m.key: choice.reaching(m) for m in found}
+    by_key = {m.key: m for m in found}
+    for m in found:
+        if not tests[m.key]:
+            yield Verdict(m.key, "unreached")
+    left = [m for m in found if tests[m.key]]
+    tried, spent = {m.key: [] for m in left}, dict.fromkeys(tests, 0.0)
+    for number, (most, seconds) in enumerate(stages):
+        starts, later = [], []
+        for m in left:
+            some, cost = choice.some(tests[m.key], most, seconds, tried[m.key])
+            if not some:
+                yield Verdict(m.key, "survived", "", len(tried[m.key]), spent[m.key])
+                continue
+            tried[m.key] += some
+            starts.append((m.key, lambda m=m, some=some, cost=cost: start(m, some, cost, loud)))
+        for key, ended in abreast(starts, jobs):
+            spent[key] += ended.seconds
+            verdict = judged(by_key[key], ended, tried[key], spent[key])
+            if verdict is None and number + 1 < len(stages):
+                later.append(by_key[key])
+            else:
+                yield verdict or Verdict(key, "survived", "", len(tried[key]), spent[key])
+        left = later
+
+
+def start(mutant, tests, cost, loud=False):
+    code = mutant.code()
+    hook = Hook({mutant.file: code})
+    return Child(lambda t: run_chosen(hook, tests, t), SPARE + SLOWER * cost, loud)
+
+
+def judged(mutant, ended, tried, spent):
+    """The verdict of a child; None if nothing failed."""
+    said = ended.said
+    if said is None:
+        return Verdict(mutant.key, ended.how, "", 0, spent, tried)
+    if not said["failed"]:
+        return None
+    by = said["failed"][0]
+    how = "import" if by.startswith(("import of", "pytest:")) else "caught"
+    ran = tried[:tried.index(by) + 1] if by in tried else tried
+    return Verdict(mutant.key, how, by, said["ran"], spent, ran)
+
+
+def doubtful(verdicts, jobs):
+    """Keys of mutants whose catcher fails without them, too: the tests up to it are run again, all
+    in one go for each list, and once more as they were where that fails."""
+    killers = sorted({v.by for v in verdicts if v.how == "caught"})
+    if not killers:
+        return set()
+    plain = Child(lambda t: run_chosen(Hook({}), killers, t, stop=False), 3600)
+    (_, ended), = abreast([("plain", lambda: plain)], 1)
+    bad = set(killers if ended.said is None else ended.said["failed"])
+    return {v.key for v in verdicts if v.by in bad}
