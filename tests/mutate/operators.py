@@ -34,7 +34,7 @@ ONE_SIDED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 # Calls whose first two arguments may change places without a difference, or not at all.
 EITHER = {"isinstance", "issubclass", "getattr", "hasattr", "max", "min", "rule", "rule_on",
           "ruleset", "add.of", "mul.of", "maximum.of", "minimum.of", "eq.of", "ne.of", "holes",
-          "np.maximum", "np.minimum", "np.array_equal", "field"}
+          "np.maximum", "np.minimum", "np.array_equal", "field", "zip", "dict.fromkeys"}
 TEXTS = ("__repr__", "__str__", "__doc__")
 LONGEST = 70  # characters of a side in a key
 
@@ -129,6 +129,8 @@ class _Finder:
             return True
         if field in ("annotation", "returns", "targets", "target"):
             return True
+        if field == "decorator_list" and "dataclass" in ast.unparse(node):
+            return True
         if isinstance(node, FUNCTIONS) and (node.name in TEXTS or node.name in self.idle):
             return True
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in (
@@ -222,7 +224,7 @@ class _Finder:
                 self.put("swap", node, node, "args", 1, new, after=ast.unparse(new))
             return
         first = node.args[:2]
-        if len(first) == 2 and name not in EITHER and not any(
+        if len(first) == 2 and name not in EITHER and not name.endswith(".get") and not any(
                 isinstance(a, ast.Starred) or _text(a) for a in first) and (
                 ast.dump(first[0]) != ast.dump(first[1])):
             self.put("swap", node, *here,

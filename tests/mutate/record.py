@@ -158,7 +158,11 @@ def record(jobs, anew=False, only=None):
         for test in bad:
             print(f"{test}: fails without any mutant; left out")
             kept[file]["tests"].pop(test, None)
+    keep(kept)
+    return kept
+
+
+def keep(kept):
     KEPT.parent.mkdir(exist_ok=True)
     with gzip.open(KEPT, "wt", compresslevel=3) as file:
         json.dump(kept, file)
-    return kept
