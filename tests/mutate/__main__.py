@@ -88,26 +88,25 @@ def main(argv=None):
     tried = [m for m in chosen if a.only or m.key not in EQUIVALENT]
     able = [m for m in tried if m.code() is not None]
     stages = (*trial.STAGES[:1], (a.most_tests, a.most_seconds))
-    verdicts = []
+    verdicts, by_key = [], {m.key: m for m in chosen}
     with tqdm(total=len(able), desc="mutants", disable=a.loud) as bar:
         for v in trial.attempts(able, choice, a.jobs, stages, a.loud):
             verdicts.append(v)
+            if not v.caught:
+                bar.write(report.described(by_key[v.key], v))
             bar.update()
             bar.set_postfix(survived=sum([not v.caught for v in verdicts]), refresh=False)
-    doubts = trial.doubtful(verdicts, a.jobs)
-    by_key = {m.key: m for m in chosen}
+    doubts = trial.doubtful(verdicts)
     rows = [(m.file, m.operator, "equivalent") for m in known]
     for v in verdicts:
         if v.key in doubts:
-            v.how, v.by = "survived", f"doubtful: {v.by} fails without it"
+            v.how = "survived"
+            print(f"{v.key}\n    doubtful: {v.by} fails without it, too")
         m = by_key[v.key]
         rows.append((m.file, m.operator, "caught" if v.caught else "survived"))
     verdicts.sort(key=lambda v: (v.how, v.key))
-    for v in verdicts:
-        if not v.caught:
-            print(report.described(by_key[v.key], v))
-        elif a.only:
-            print(f"{v.key}\n    {v.how} {v.by} ({v.seconds:.1f} s)")
+    for v in verdicts if a.only else ():
+        print(f"{v.key}\n    {v.how} {v.by} ({v.seconds:.1f} s)")
     print(report.table(rows))
     caught, survived, equivalent, percent = report.score(rows)
     how = Counter([v.how for v in verdicts])

@@ -80,13 +80,12 @@ def judged(mutant, ended, tried, spent):
     return Verdict(mutant.key, how, by, said["ran"], spent, ran)
 
 
-def doubtful(verdicts, jobs):
-    """Keys of mutants whose catcher fails without them, too: the tests up to it are run again, all
-    in one go for each list, and once more as they were where that fails."""
+def doubtful(verdicts):
+    """Keys of mutants whose catcher fails without them, too: all catchers are run once more."""
     killers = sorted({v.by for v in verdicts if v.how == "caught"})
     if not killers:
         return set()
-    plain = Child(lambda t: run_chosen(Hook({}), killers, t, stop=False), 3600)
-    (_, ended), = abreast([("plain", lambda: plain)], 1)
+    plain = "plain", lambda: Child(lambda t: run_chosen(Hook({}), killers, t, stop=False), 3600)
+    (_, ended), = abreast([plain], 1)
     bad = set(killers if ended.said is None else ended.said["failed"])
     return {v.key for v in verdicts if v.by in bad}
