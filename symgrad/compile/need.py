@@ -205,8 +205,8 @@ def _bind(plan, node, shape, known):
             raise ShapeError(f"memory: {name} is {node.type!r}, not {tuple(shape)}")
     for place in plan.places.get(node, ()):
         have = int(shape[place.axis])
-        if place.binds:
-            known[place.length] = have
+        if isinstance(place.length, Dim) and place.length not in known:
+            known[place.length] = have  # maybe before the place that binds it in a call
         elif have != known.of(place.length):
             raise mismatch(place, have, known.of(place.length))
 

@@ -276,7 +276,7 @@ def _learn(pool, node, soft):
     if node.op.same and (pool.expect or not soft):
         for (k, i), (m, j) in node.op.same([i.type for i in node.inputs], *node.attrs):
             a, b = node.inputs[k].type.shape[i], node.inputs[m].type.shape[j]
-            if a is not b and a != 1 and b != 1:
+            if a is not b:  # an op that stretches a length of 1 does not ask for it to be equal
                 news |= pool.unite(a, b, node, bool(soft))
     if pool.expect:
         for a, b in expected(node, pool.home):

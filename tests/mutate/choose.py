@@ -1,13 +1,16 @@
 """Which tests a mutant is tried by, and in which order.
 
-All that come to its place.  First the generated tests of its own rule and those of the file that
-mirrors its module; then those that come to few places, since they look closely; quick ones first.
+All that come to its place.  First the generated tests of its own rule, those of the file that
+mirrors its module, and the tables that say what each rule and plan was; then those that come to few
+places, since they look closely; quick ones first.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import PurePath
+
+TABLES = ("test_near_misses.py", "test_plans.py")
 
 
 class Choice:
@@ -52,10 +55,14 @@ class Choice:
 
     @staticmethod
     def rank(test, mutant):
+        """0 for the generated tests of a mutant's own rule, 1 for those of its module, 2 for the
+        tables of decisions."""
         if mutant.rule and test.endswith((f".{mutant.rule}]", f"-{mutant.rule}]")):
             return 0
-        stem = PurePath(mutant.file).stem
-        return 1 if PurePath(test.partition("::")[0]).stem == f"test_{stem}" else 2
+        path, own = PurePath(test.partition("::")[0]), PurePath(mutant.file)
+        if path.stem == f"test_{own.stem}" and path.parts[2:-1] == own.parts[:-1]:
+            return 1
+        return 2 if path.name in TABLES else 3
 
     def some(self, tests, most, seconds, skip=()):
         """As many of the tests, in their order, as the limits allow; without those of `skip`."""

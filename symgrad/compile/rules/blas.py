@@ -160,7 +160,7 @@ class _Walk:
         if n.op is dot and n.type.ndim:
             (a, b), c = [self.new[i] for i in n.inputs], c
             if a.type.ndim == 2 and b.type.ndim == 2:
-                if a.type.shape[1] == 1:
+                if a.type.shape[1] == b.type.shape[0] == 1:
                     thin = [self.pool.make(squeeze, (x,), ((k,),), n.origin) for x, k in ((a, 1),
                                                                                           (b, 0))]
                     return "ger", thin, c, n

@@ -96,7 +96,8 @@ POWERS = (
     rule("times_reciprocal", x * (1 / y), x / y, same_shape("y"), rounding),
     rule("over_reciprocal", x / (1 / y), x * y, None, rounding),
     rule("pow_of_sqr", pow_.of(sqr(x), c), lambda x, c: pow_.of(x, constant(c.data * 2)),
-         lambda m: (v := known(m.c)) is not None and inexact(m.x) and v == int(v) and abs(v) < 1000,
+         lambda m: (v := known(m.c)) is not None and inexact(m.x) and real(m.c) and v == int(v)
+         and abs(v) < 1000,
          rounding, lambda: [sqr(mat()) ** 3.0]),
     rule("exp_log_nonnegative", exp(log(x)), x, on(nonnegative, "x"), rounding,
          lambda: [exp(log(sqr(mat())))]),

@@ -179,7 +179,7 @@ def SUM_OF_PLACE(node, pool):
     return inner.inputs[0]
 
 
-@rule_on("scaled_place", mul, true_div, kind=exact, samples=lambda: [
+@rule_on("scaled_place", mul, true_div, kind=rounding, samples=lambda: [
     given((vec(), vec("int64")), lambda p: place.of(*p, length.of(p[0], axis=0), 5) * 3.0),
     given(mat(), lambda p: inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)) * 3.0)])
 def SCALED_PLACE(node, pool):

@@ -37,6 +37,11 @@ def keep(reduce, value, axes=a):
     return unsqueeze.of(reduce.of(value, axis=axes), axes=axes)
 
 
+def _all_of_softmax(f):
+    """Whether s is a softmax and h is not stretched over it: the sums count each h once."""
+    return f.s.op is softmax and f.h.type.shape == f.s.type.shape
+
+
 SOFTMAX = (
     rule("log_softmax", log(softmax(x, axis=a)), log_softmax(x, axis=a), kind=stable),
     rule("exp_log_softmax", exp(log_softmax(x, axis=a)), softmax(x, axis=a), kind=rounding),
@@ -56,12 +61,10 @@ SOFTMAX = (
     rule("minus_logsumexp", x - keep(logsumexp, x), log_softmax(x, axis=a), kind=stable),
     # what softmax's derivative makes of g = h / s, the derivative of log at s = softmax(x)
     rule("cross_entropy_slope", (h / s - keep(sum_, (h / s) * s)) * s, h - keep(sum_, h) * s,
-         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)),
-                                                              (1,), False)]),
+         _all_of_softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)), (1,), False)]),
     rule("cross_entropy_slope_negated", (keep(sum_, (h / s) * s) - h / s) * s,
          keep(sum_, h) * s - h,
-         lambda f: f.s.op is softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)),
-                                                              (1,), True)]),
+         _all_of_softmax, stable, lambda: [_slope(mat(), softmax(mat(), axis=(1,)), (1,), True)]),
 )
 
 
