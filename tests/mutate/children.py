@@ -188,13 +188,14 @@ class Child:
         return Ended(said, "said" if said is not None else "time" if timed else "crash", seconds)
 
 
-def abreast(starts, jobs):
-    """Run ``(name, () -> Child)`` some at a time: yields (name, Ended) as they end."""
-    waiting, running = list(reversed(starts)), {}
+def abreast(waiting, jobs):
+    """Run ``(name, () -> Child)`` of a deque some at a time: yields (name, Ended) as they end.
+    More may be put into the deque meanwhile."""
+    running = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                name, start = waiting.pop()
+                name, start = waiting.popleft()
                 running[name] = start()
             for name, child in list(running.items()):
                 ended = child.ended()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import sys
 import time
+from collections import deque
 
 import pytest
 
@@ -138,7 +139,7 @@ def record(jobs, anew=False, only=None):
               for f in files]
     again = {}
     with tqdm(total=len(files), desc="recording") as bar:
-        for file, ended in abreast(starts, jobs):
+        for file, ended in abreast(deque(starts), jobs):
             bar.update()
             said = ended.said
             if said is None:
@@ -154,7 +155,7 @@ def record(jobs, anew=False, only=None):
     # Tests that count calls see the instruments: what fails without them is left out.
     starts = [(f, lambda f=f, t=t: Child(lambda at: run_chosen(Hook({}), t, at, False), SECONDS))
               for f, t in again.items()]
-    for file, ended in abreast(starts, jobs):
+    for file, ended in abreast(deque(starts), jobs):
         bad = again[file] if ended.said is None else ended.said["failed"]
         for test in bad:
             print(f"{test}: fails without any mutant; left out")

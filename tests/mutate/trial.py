@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict, dataclass, field
 
 from .children import Child, Hook, abreast, run_chosen
@@ -37,28 +38,33 @@ def attempts(found, choice, jobs, stages=STAGES, loud=False):
     """Try mutants: yields a `Verdict` for each as it comes."""
     tests = {m.key: choice.reaching(m) for m in found}
     by_key = {m.key: m for m in found}
-    for m in found:
-        if not tests[m.key]:
-            yield Verdict(m.key, "unreached")
-    left = [m for m in found if tests[m.key]]
-    tried, spent = {m.key: [] for m in left}, dict.fromkeys(tests, 0.0)
-    for number, (most, seconds) in enumerate(stages):
-        starts, later = [], []
-        for m in left:
+    tried, spent = {m.key: [] for m in found}, dict.fromkeys(tests, 0.0)
+    stage = dict.fromkeys(tests, 0)
+    waiting = deque()
+
+    def enter(m):
+        """The next trial of a mutant, if there is one; None if all have been."""
+        while stage[m.key] < len(stages):
+            most, seconds = stages[stage[m.key]]
+            stage[m.key] += 1
             some, cost = choice.some(tests[m.key], most, seconds, tried[m.key])
-            if not some:
-                yield Verdict(m.key, "survived", "", len(tried[m.key]), spent[m.key])
-                continue
-            tried[m.key] += some
-            starts.append((m.key, lambda m=m, some=some, cost=cost: start(m, some, cost, loud)))
-        for key, ended in abreast(starts, jobs):
-            spent[key] += ended.seconds
-            verdict = judged(by_key[key], ended, tried[key], spent[key])
-            if verdict is None and number + 1 < len(stages):
-                later.append(by_key[key])
-            else:
-                yield verdict or Verdict(key, "survived", "", len(tried[key]), spent[key])
-        left = later
+            if some:
+                tried[m.key] += some
+                return m.key, lambda: start(m, some, cost, loud)
+        return None
+
+    for m in found:
+        if (trial := enter(m)) is not None:
+            waiting.append(trial)
+        else:
+            yield Verdict(m.key, "unreached")
+    for key, ended in abreast(waiting, jobs):
+        spent[key] += ended.seconds
+        verdict = judged(by_key[key], ended, tried[key], spent[key])
+        if verdict is None and (trial := enter(by_key[key])) is not None:
+            waiting.appendleft(trial)
+        else:
+            yield verdict or Verdict(key, "survived", "", len(tried[key]), spent[key])
 
 
 def start(mutant, tests, cost, loud=False):
@@ -86,6 +92,6 @@ def doubtful(verdicts):
     if not killers:
         return set()
     plain = "plain", lambda: Child(lambda t: run_chosen(Hook({}), killers, t, stop=False), 3600)
-    (_, ended), = abreast([plain], 1)
+    (_, ended), = abreast(deque([plain]), 1)
     bad = set(killers if ended.said is None else ended.said["failed"])
     return {v.key for v in verdicts if v.by in bad}
