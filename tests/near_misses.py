@@ -1,10 +1,12 @@
 """Near misses: graphs that differ in one thing from one at which a rule fires.
 
 Where a rule has a condition, some of them ask for it: another dtype, an axis of length one, one
-operand twice, another number, another axis, another op, a value that somebody else reads.
+operand twice, or another one at one of two places, another number, another axis, another op, a
+value that somebody else reads.
 """
 
 import itertools
+from collections import Counter
 
 import numpy as np
 
@@ -15,8 +17,8 @@ from symgrad.ops import OPS
 from symgrad.ops.index import FULL, Slice
 from symgrad.types import Tuple, Type, is_float
 
-MOST = 80  # of one rule
-DTYPES = ("float32", "int64", "bool", "complex128")
+MOST = 160  # of one rule
+DTYPES = ("float32", "int64", "bool", "complex128", "uint8")
 GROUPS = [[OPS[n] for n in names.split()] for names in (
     "exp log sqr sqrt abs neg tanh sigmoid", "add sub mul true_div maximum", "sum max prod mean",
     "argmax argmin", "softmax log_softmax", "gt ge lt le eq ne", "logical_and logical_or",
@@ -88,6 +90,11 @@ def numbers(order):
             if (value != n.data).any():
                 yield f"{n.data} -> {other}", {n: constant(value)}, ()
         yield f"{n.data} -> x", {n: variable(n.type)}, ()
+        if n.data.size > 1:
+            for last in (-0.0, 7):
+                value = np.array(n.data)
+                value.flat[-1] = last
+                yield f"the last one {last}", {n: constant(value)}, ()
 
 
 def attributes(order):
@@ -127,6 +134,19 @@ def operators(order):
                     n.op, (b, a, *rest), n.attrs)}, ()
 
 
+def uses(order):
+    """A value that is read more than once is another one at one of the places."""
+    count = Counter([i for n in order for i in n.inputs])
+    for n in order:
+        for k, i in enumerate(n.inputs):
+            if count[i] > 1 and type(i.type) is not Tuple:
+                other = (constant(np.full(i.data.shape, 7).astype(i.type.dtype)) if i.op is CONST
+                         else variable(i.type))
+                yield f"{n.op.name} reads another", {
+                    n: lambda *inputs, n=n, k=k, other=other: applied(
+                        n.op, (*inputs[:k], other, *inputs[k + 1:]), n.attrs)}, ()
+
+
 def cuts(order):
     for n in order[:-1]:
         if n.inputs and type(n.type) is not Tuple:
@@ -139,4 +159,4 @@ def read_again(order):
             yield f"{n.op.name} read", {}, (n,)
 
 
-KINDS = (dtypes, shapes, repeated, numbers, attributes, operators, cuts, read_again)
+KINDS = (dtypes, shapes, repeated, numbers, attributes, operators, uses, cuts, read_again)

@@ -1,9 +1,9 @@
 """What rules do next to where they fire: they keep values, and they fire where they did.
 
-The table tests/data/near_misses.txt says of each rule, for each near miss, how often it fires
-there and how many nodes there are then; `python tests/test_near_misses.py` writes it anew.  A line
-that changes is a decision that changes: nothing else may notice that a rule that only saves work
-is not there any more.
+The table tests/data/near_misses.txt says of each rule its kind, at how many ops it looks, and for
+each near miss how often it fires and how many nodes there are then.  A line that changes is a
+decision that changes: nothing else may notice that a rule that only saves work is not there any
+more.  `python tests/test_near_misses.py` writes the table anew.
 """
 
 from __future__ import annotations
@@ -71,7 +71,14 @@ def line(name):
             words.append(type(error).__name__)
             continue
         words.append(f"{log.fired[own]}/{count(new)}" if log.fired.get(own) else ".")
-    return f"{name}: {' '.join(words)}"
+    return f"{title(name)}: {' '.join(words)}"
+
+
+def title(name):
+    """Its name, what it promises, and at how many ops it looks."""
+    if name in RULES:
+        return f"{name}, {RULES[name].kind}, {len(RULES[name].ops)}"
+    return f"{name}, {FORMS[name][0].kinds[name.partition('.')[2]]}"
 
 
 def table():
@@ -80,7 +87,7 @@ def table():
 
 @pytest.mark.parametrize("name", [*RULES, *FORMS])
 def test_it_fires_where_it_did(name):
-    known, now = table().get(name, "").split(), line(name).partition(": ")[2].split()
+    known, now = table().get(title(name), "").split(), line(name).partition(": ")[2].split()
     what = [w for w, _ in graphs(name)]
     different = [f"{what[k]}: {b}, it was {a}" for k, (a, b) in enumerate(zip(known, now,
                                                                              strict=False))
@@ -88,9 +95,14 @@ def test_it_fires_where_it_did(name):
     assert known == now, f"{different[:5]}; if it is meant, run python tests/test_near_misses.py"
 
 
+def test_there_are_the_rules_that_there_were():
+    assert list(table()) == [title(name) for name in (*RULES, *FORMS)]
+
+
 # Rules that move a number across zero or a cut there, and why they are none the less right.
 OFF = {
     "log1p_minus": "of complex numbers whose imaginary part is 0 or -0, which side of the cut",
+    "over_reciprocal": "one over a complex zero",
     "sum_of_scaled": "divided by zero, infinite terms of either sign, or their sum",
 }
 

@@ -16,9 +16,11 @@ from loops_drawn import program
 from test_random_graphs import graph
 
 import symgrad as sg
+from symgrad.compile.need import Need
+from symgrad.errors import ShapeError
 
 TABLE = Path(__file__).parent / "data" / "plans.txt"
-PROGRAMS = {"graph": (graph, range(40)), "loop": (program, range(40))}
+PROGRAMS = {"graph": (graph, range(40)), "loop": (program, range(100))}
 
 
 def steps(plan):
@@ -36,7 +38,10 @@ def line(kind, seed):
     inputs, outputs, arrays, *_ = PROGRAMS[kind][0](seed)
     f = sg.function(inputs, outputs, backend="numpy", on_unused_input="ignore")
     memory = f.code.memory
-    need = f.memory(arrays)
+    try:
+        need = f.memory(arrays)
+    except ShapeError:  # its steps want more rows than there are
+        need = Need(0, 0)
     return (f"{len(memory.slots)} slots, {len(memory.late)} late, {need.arena}+{need.fresh} bytes, "
             f"{sum(f.report.fired.values())} firings: {steps(f.plan)}")
 
@@ -45,8 +50,8 @@ def table():
     return dict([row.partition(" = ")[::2] for row in TABLE.read_text().splitlines()])
 
 
-@pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("kind,seed", [(k, seed) for k, (_, seeds) in PROGRAMS.items()
+                                       for seed in seeds])
 def test_the_plan_is_what_it_was(kind, seed):
     assert table()[f"{kind} {seed}"] == line(kind, seed), (
         "if it is meant, run python tests/test_plans.py")

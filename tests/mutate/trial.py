@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 from .children import Child, Hook, abreast, run_chosen
 
@@ -50,7 +51,7 @@ def attempts(found, choice, jobs, stages=STAGES, loud=False):
             some, cost = choice.some(tests[m.key], most, seconds, tried[m.key])
             if some:
                 tried[m.key] += some
-                return m.key, lambda: start(m, some, cost, loud)
+                return m.key, partial(start, m, some, cost, loud)
         return None
 
     for m in found:

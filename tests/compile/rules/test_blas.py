@@ -1,0 +1,78 @@
+"""Products with scaling and addition: which calls there are, and what they are called."""
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+import symgrad.tensor as T
+from symgrad.compile.pool import absorb, export
+from symgrad.compile.rewrite import Log
+from symgrad.compile.rules import blas
+from symgrad.interpret import run
+from symgrad.node import toposort
+
+A, B, C, V, W, S = (T.dmatrix("A"), T.dmatrix("B"), T.dmatrix("C"), T.dvector("v"), T.dvector("w"),
+                    T.dscalar("s"))
+RNG = np.random.default_rng(0)
+VALUES = {n: RNG.uniform(0.5, 1.5, (3,) * n.ndim) for n in (A, B, C, V, W, S)}
+
+
+def rewritten(*outputs):
+    pool, old = absorb(outputs)
+    new = export(blas.run(old, pool, Log()), pool)
+    return new, [n.op.name for n in toposort(new) if n.op.name in (
+        "dot", "gemm", "gemv", "ger", "transpose")]
+
+
+@pytest.mark.parametrize("make,calls", [
+    (lambda: C - S * T.dot(A, B), ["gemm"]), (lambda: T.dot(A, B) * S - C, ["gemm"]),
+    (lambda: -(C + T.dot(A, B) / S), ["gemm"]), (lambda: C / S + T.dot(A, B), ["gemm"]),
+    (lambda: S * (C - T.dot(A, B) * 2.0), ["gemm"]), (lambda: C + C + T.dot(A, B), ["gemm"]),
+    (lambda: C - C * S - T.dot(A, B), ["gemm"]), (lambda: -C - (-T.dot(A, B)), ["gemm"]),
+    (lambda: T.dot(A, B) - T.dot(B, C), ["dot", "gemm"]),
+    (lambda: T.dot(A, B) + T.dot(B, C) + C, ["gemm", "gemm"]),
+    (lambda: V - S * T.dot(A, W), ["gemv"]), (lambda: V + T.dot(W, A), ["transpose", "gemv"]),
+    (lambda: V - T.dot(A, V) - T.dot(B, W), ["gemv", "gemv"]),
+    (lambda: C + S * T.outer(V, W), ["ger"]), (lambda: C - T.outer(V, W) / S, ["ger"]),
+    (lambda: T.outer(V, W) * S - C, []), (lambda: T.outer(V, W) - T.outer(W, V), []),
+    (lambda: C + T.outer(V, W) + T.outer(W, V), ["ger", "ger"]),
+    (lambda: S * C + T.outer(V, W), []), (lambda: T.tanh(C) + T.dot(A, B), ["dot"]),
+    (lambda: C + A + T.dot(A, B), ["dot"]), (lambda: C * T.dot(A, B), ["dot"]),
+    (lambda: T.dot(A, B).T, ["transpose", "transpose", "dot"]),
+    (lambda: T.dot(A.T, B.T).T, ["dot"]), (lambda: C + T.dot(A, B)[0], ["dot"]),
+    (lambda: C + T.tanh(T.dot(A, B)), ["dot"]),
+    (lambda: (C + T.dot(A, B)).sum(axis=0), ["dot"]),
+])
+def test_which_calls_there_are(make, calls):
+    out = make()
+    new, made = rewritten(out)
+    assert sorted(made) == sorted(calls)
+    np.testing.assert_allclose(run(new, VALUES)[0], run([out], VALUES)[0], rtol=1e-12)
+
+
+def test_a_product_that_others_read_is_made_once():
+    product = T.dot(A, B)
+    new, made = rewritten(C + product, T.tanh(product))
+    assert made == ["dot"]
+    assert rewritten(product.T, product)[1] == ["dot", "transpose"]
+
+
+def test_names_stay():
+    """What a user has named bears its name in the program; what is new takes the user's."""
+    out, product = C - T.dot(A, B), T.dot(B, A)
+    out.name, product.name = "out", "product"
+    new, _ = rewritten(out, product.T, product)
+    assert [n.name for n in new] == ["out", None, "product"]
+    twice = T.dot(B.T, A.T)
+    twice.name = "twice"
+    turned = T.dot(A, B).T
+    turned.name = "turned"
+    new, _ = rewritten(twice, turned)
+    assert new[0] is new[1] and new[0].name == "twice"
+
+
+@pytest.mark.parametrize("dtype", ["int64", "complex128"])
+def test_other_dtypes_are_left_alone(dtype):
+    x, y = T.matrix("x", dtype), T.matrix("y", dtype)
+    f = sg.function([x, y], x + T.dot(x, y))
+    assert not [k for k in f.report.fired if k.startswith("blas.ge")] or dtype in blas.DTYPES
