@@ -1,0 +1,77 @@
+"""What can be made for all steps at once: a map of it needs no loop, and has the same values.
+
+In each expression x (3), m (2, 3), q (2, 3, 4), i, ids (2) and s () change from step to step; w
+(3, 4), t (3), c (2, 3, 4), j and l (2) do not.
+"""
+
+import pytest
+from loops_rewritten import RNG, numbers, same
+
+import symgrad.tensor as T
+from symgrad.ops import OPS
+from symgrad.ops.draft import Draft, Mapped
+from symgrad.types import Type
+
+MOVING = {"x": ("float64", (3,)), "m": ("float64", (2, 3)), "q": ("float64", (2, 3, 4)),
+          "i": ("int64", ()), "ids": ("int64", (2,)), "s": ("float64", ())}
+FIXED = {"w": ("float64", (3, 4)), "t": ("float64", (3,)), "c": ("float64", (2, 3, 4)),
+         "j": ("int64", ()), "l": ("int64", (2,))}
+BATCHED, DOT = OPS["batched_dot"].of, OPS["tensordot"].of
+AT_ONCE = [
+    "x + t", "x * s", "m - x", "m * t + s", "T.exp(s) * w", "x.sum()", "m.sum(axis=0)",
+    "m.max(axis=(0, 1)) - t", "T.argmax(m, axis=1) + l", "T.softmax(m, axis=1)",
+    "T.softmax(m, axis=0) * t", "T.logsumexp(m, axis=0)", "T.outer(x, t)",
+    "m.T + s", "q.dimshuffle(2, 0, 1)", "x.dimshuffle('x', 0) + m", "x.dimshuffle(0, 'x') * w",
+    "x[1]", "m[1]", "m[:, 1]", "x[::-1] + t", "m[:, ::-1]", "q[1, :, 2] + t", "w[i]", "t[i] * x",
+    "x[j]", "m[j] + t", "m.reshape((3, 2))", "m.reshape((6,)) * s",
+    "T.join(0, x, t)", "T.join(0, t, t, x)", "T.join(1, m, m * s)", "T.stack([x, t])",
+    "T.stack([s, s * 2.0])", "T.stack([s, t[0]])",
+    "T.dot(x, t)", "T.dot(x, x)", "T.dot(x, w)", "T.dot(m, w)", "T.dot(m, t)", "T.dot(m, x)",
+    "T.dot(x, m.T)", "T.dot(m.T, m)", "T.dot(w.T, x)", "T.dot(t, x)",
+    "DOT(m, w, axes=((1,), (0,)))", "DOT(q, w, axes=((1, 2), (0, 1)))",
+    "BATCHED(q, q.dimshuffle(0, 2, 1))", "BATCHED(q.dimshuffle(0, 2, 1), q * s)",
+    "m[l]", "m[:, l]", "q[l, l]", "q[:, l, l]", "x[l]", "q[l] * s",
+    "t[ids]", "w[ids]", "w[i + 0 * ids]", "w[ids, ids]", "w[ids, l]", "w[l, ids]", "x[ids]",
+    "m[ids]", "m[ids, l]", "m[l, ids]", "q[ids, ids, l]", "w[ids.dimshuffle(0, 'x'), l]",
+    "m[ids.dimshuffle(0, 'x'), l]",
+    "T.set_subtensor(x[1], 2.0)", "T.inc_subtensor(m[1], x)", "T.inc_subtensor(m[:, 1], s * l)",
+    "T.set_subtensor(t[1:], x[1:])", "T.inc_subtensor(w[1], 1.0) * s",
+    "T.inc_subtensor(t[i], s)", "T.set_subtensor(x[i], 3.0)", "T.inc_subtensor(m[i], x)",
+    "T.inc_subtensor(m[i], t)", "T.inc_subtensor(t[ids], x[:2])", "T.inc_subtensor(w[ids], 1.0)",
+    "T.set_subtensor(m[ids], t)", "T.inc_subtensor(w[ids, l], 2.0)",
+    "T.inc_subtensor(w[l, ids], x[:2])", "T.inc_subtensor(m[l], x)",
+    "T.inc_subtensor(m[l, l], x[:2])", "T.inc_subtensor(q[:, l], 1.0)",
+]
+STEP_BY_STEP = [
+    "T.dot(w.T, m.T)", "x[i]", "m[:, i]", "T.cumsum(x, axis=0)", "T.dot(t, m.T)", "w[:, i]", "w[:, ids]", "m[:, ids]",
+    "w[i, ids]", "DOT(w, m, axes=((0,), (1,)))", "DOT(m, m, axes=((1,), (1,)))",
+    "BATCHED(q, c.dimshuffle(0, 2, 1))", "BATCHED(c, q.dimshuffle(0, 2, 1))",
+    "T.inc_subtensor(m[:, i], s)", "T.inc_subtensor(m[1], s)", "T.inc_subtensor(w[:, ids], 1.0)",
+    "t.reshape((i + 3 - i, 1)) * s", "q[l, :, l]", "T.inc_subtensor(q[l, :, l], 1.0)",
+]
+
+
+def mapped(text, rows):
+    """The loop's rows, and values for what it reads."""
+    scope, given, seqs, fixed = {"T": T, "BATCHED": BATCHED, "DOT": DOT}, {}, {}, {}
+    for name, (dtype, shape) in {**MOVING, **FIXED}.items():
+        inside = scope[name] = Type(dtype, shape)(name)
+        moving = name in MOVING
+        size = (rows, *shape) if moving else shape
+        outside = Type(dtype, (None, *shape) if moving else shape)(name.upper())
+        (seqs if moving else fixed)[inside] = outside
+        given[outside] = RNG.integers(0, 2, size) if dtype == "int64" else numbers(*size)
+    steps = seqs[scope["x"]].shape[0]
+    return Draft(steps, seqs, [], fixed, [Mapped(eval(text, scope))]).build()[0], given
+
+
+@pytest.mark.parametrize("text", AT_ONCE)
+def test_made_for_all_steps_at_once(text):
+    for rows in (4, 1):
+        assert not same(*mapped(text, rows)), "a loop is left"
+
+
+@pytest.mark.parametrize("text", STEP_BY_STEP)
+def test_made_step_by_step(text):
+    left = same(*mapped(text, 3))
+    assert len(left) == 1
