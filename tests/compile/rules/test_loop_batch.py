@@ -43,7 +43,8 @@ AT_ONCE = [
     "T.inc_subtensor(m[l, l], x[:2])", "T.inc_subtensor(q[:, l], 1.0)",
 ]
 STEP_BY_STEP = [
-    "T.dot(w.T, m.T)", "x[i]", "m[:, i]", "T.cumsum(x, axis=0)", "T.dot(t, m.T)", "w[:, i]", "w[:, ids]", "m[:, ids]",
+    "T.dot(w.T, m.T)", "x[i]", "m[:, i]", "T.cumsum(x, axis=0)", "T.dot(t, m.T)",
+    "w[:, i]", "w[:, ids]", "m[:, ids]",
     "w[i, ids]", "DOT(w, m, axes=((0,), (1,)))", "DOT(m, m, axes=((1,), (1,)))",
     "BATCHED(q, c.dimshuffle(0, 2, 1))", "BATCHED(c, q.dimshuffle(0, 2, 1))",
     "T.inc_subtensor(m[:, i], s)", "T.inc_subtensor(m[1], s)", "T.inc_subtensor(w[:, ids], 1.0)",
