@@ -11,16 +11,47 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from loops_drawn import program
 from test_random_graphs import graph
 
 import symgrad as sg
+import symgrad.tensor as T
 from symgrad.compile.need import Need
 from symgrad.errors import ShapeError
+from symgrad.interpret import run
+from symgrad.ops.draft import Draft, Rows
 
 TABLE = Path(__file__).parent / "data" / "plans.txt"
-PROGRAMS = {"graph": (graph, range(40)), "loop": (program, range(100))}
+READS = [  # of h, whose first row is how the state began
+    "h[-1]", "h[1:]", "h", "h[:-1]", "h[0]", "h[1]", "h[-2]", "h[-2:]", "h[-1:]", "h[::-1]",
+    "h[::-1][0]", "h[1:][::-1]", "h[1:][-1]", "h[-1, 1:]", "h[-1][::-1]", "h[-1] + h[1:].sum(0)",
+    "h[-1] * h[-2]", "h[T.shape(h)[0] - 1]", "h[1:].sum(0)", "h[1:].max(0)", "h[2:]", "h[1:-1]",
+    "h[-1].sum() + h[0]", "T.dot(h[1:], W)", "T.dot(h[-1], W)", "h[-X.shape[0]:] * X", "h[1::2]",
+    "T.set_subtensor(h[0], 1.0)", "T.inc_subtensor(h[-1], 1.0)", "h[J]",
+]
+STEPS = ["T.tanh(T.dot(a, W) + x)", "a * 0.5 + x", "T.tanh(a) * b + x * W[0]"]
+
+
+def read(seed):
+    """A loop whose rows are read in one of many ways, with gradients or without."""
+    text, step = READS[seed % len(READS)], STEPS[seed // (2 * len(READS))]
+    X, W, J = T.dmatrix("X"), T.dmatrix("W"), T.lscalar("J")
+    x, a, b, w = T.dvector("x"), T.dvector("a"), T.dvector("b"), T.dmatrix("w")
+    two = "b" in step
+    new = eval(step, {"T": T, "W": w, "x": x, "a": a, "b": b})
+    init = T.stack([X[0], X[1]]) if two else X[:1]
+    taps, reads = ((1, 2), [a, b]) if two else ((1,), [a])
+    h = Draft(X.shape[0], {x: X}, [Rows(reads, taps, init, new)], {w: W}).build()[0]
+    value = eval(text, {"T": T, "h": h, "X": X, "W": W, "J": J})
+    cost = T.tanh(value).sum()
+    arrays = [np.arange(12.0).reshape(4, 3) / 12, np.arange(9.0).reshape(3, 3) / 9, np.int64(2)]
+    return [X, W, J], [value, *(sg.grad(cost, [X, W]) if seed // len(READS) % 2 else [])], arrays
+
+
+PROGRAMS = {"graph": (graph, range(40)), "loop": (program, range(100)),
+            "read": (read, range(2 * len(READS) * len(STEPS)))}
 
 
 def steps(plan):
@@ -55,6 +86,15 @@ def table():
 def test_the_plan_is_what_it_was(kind, seed):
     assert table()[f"{kind} {seed}"] == line(kind, seed), (
         "if it is meant, run python tests/test_plans.py")
+
+
+@pytest.mark.parametrize("seed", PROGRAMS["read"][1])
+def test_what_is_read_of_a_loop_has_its_values(seed):
+    inputs, outputs, arrays = read(seed)
+    f = sg.function(inputs, outputs, backend="numpy", on_unused_input="ignore")
+    want = run(outputs, dict(zip(inputs, map(np.asarray, arrays), strict=True)))
+    for a, b in zip(want, f(*arrays), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-12)
 
 
 if __name__ == "__main__":
