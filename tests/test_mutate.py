@@ -99,10 +99,10 @@ def test_every_place_of_symgrad_has_one_name():
 
 def test_the_tests_of_a_rule_come_first():
     places = {m.operator: m.place for m in found()}
-    kept = {"tests/test_m.py": {"made": {}, "tests": {
+    kept = {"tests/test_m.py": {"made": {}, "import": [], "tests": {
         "tests/test_m.py::test_slow": [9.0, ["rules/m.py::near::0"]],
         "tests/test_m.py::test_wide": [0.1, ["rules/m.py::near::0", "rules/m.py::half::0"]]}},
-        "tests/test_rules.py": {"made": {}, "tests": {
+        "tests/test_rules.py": {"made": {}, "import": [], "tests": {
             "tests/test_rules.py::test_rule[a.twice]": [0.2, ["rule:twice"]],
             "tests/test_rules.py::test_rule[a.near]": [0.2, ["rules/m.py::near::0",
                                                              "rule:twice"]]}}}
@@ -140,7 +140,7 @@ children.prepare()
 tests = {"tests/test_rules.py::test_rule[canonicalise.add_neg]": [0.1, ["rule:add_neg"]]}
 found = [m for m in mutants("rules/canonicalise.py") if m.rule in ("add_neg", "sub_neg")
          and m.operator == "swap"]
-choice = Choice({"tests/test_rules.py": {"made": {}, "tests": tests}})
+choice = Choice({"tests/test_rules.py": {"made": {}, "import": [], "tests": tests}})
 for v in trial.attempts(found, choice, 2):
     print(v.key.split("::")[1:], v.how, v.by)
 found = [m for m in found if m.rule == "add_neg"]

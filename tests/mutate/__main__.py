@@ -35,6 +35,8 @@ def arguments(argv):
                    help="that a mutant is tried by, at the most (150)")
     p.add_argument("--most-seconds", type=float, default=40.0, metavar="S",
                    help="that these tests may take (40)")
+    p.add_argument("--minutes", type=float, default=float("inf"), metavar="M",
+                   help="begin no mutant later than that")
     p.add_argument("--json", metavar="FILE", help="write all verdicts there")
     p.add_argument("--loud", action="store_true", help="show what pytest says")
     return p.parse_args(argv)
@@ -90,7 +92,8 @@ def main(argv=None):
     stages = (*trial.STAGES[:1], (a.most_tests, a.most_seconds))
     verdicts, by_key = [], {m.key: m for m in chosen}
     with tqdm(total=len(able), desc="mutants", disable=a.loud) as bar:
-        for v in trial.attempts(able, choice, a.jobs, stages, a.loud):
+        random.Random(a.seed).shuffle(able)  # so that a part of them is a fair sample, too
+        for v in trial.attempts(able, choice, a.jobs, stages, a.loud, a.minutes):
             verdicts.append(v)
             if not v.caught:
                 bar.write(report.described(by_key[v.key], v))
@@ -104,6 +107,8 @@ def main(argv=None):
             print(f"{v.key}\n    doubtful: {v.by} fails without it, too")
         m = by_key[v.key]
         rows.append((m.file, m.operator, "caught" if v.caught else "survived"))
+    if len(verdicts) < len(able):
+        print(f"{len(able) - len(verdicts)} of {len(able)} were not tried")
     verdicts.sort(key=lambda v: (v.how, v.key))
     for v in verdicts if a.only else ():
         print(f"{v.key}\n    {v.how} {v.by} ({v.seconds:.1f} s)")

@@ -20,7 +20,12 @@ class Choice:
         self.seconds, self.width = {}, {}
         self.at, self.of_file = defaultdict(list), defaultdict(set)
         self.made_in = defaultdict(set)  # a function that made a rule -> the rule's name
-        for kept in records.values():
+        self.at_import = set()  # places that are passed when modules are imported
+        self.wholes = []  # tests that look at what there is after imports, not at one rule or plan
+        for file, kept in records.items():
+            self.at_import.update(kept["import"])
+            if PurePath(file).name in TABLES:
+                self.wholes += [t for t in kept["tests"] if "[" not in t]
             for test, (seconds, places) in kept["tests"].items():
                 self.seconds[test], self.width[test] = seconds, len(places)
                 for place in places:
@@ -32,26 +37,20 @@ class Choice:
 
     def reaching(self, mutant):
         """All tests that come to a mutant's place, in the order in which they are tried."""
-        found = dict.fromkeys(self.at.get(mutant.place, ()))
-        if not found:
-            function = mutant.place.rpartition("::")[0]
-            rules = self.made_in.get(function, ())
-            if mutant.place.startswith("rule:"):
-                rules = [mutant.place.removeprefix("rule:")]
-            for rule in sorted(rules):
-                found |= dict.fromkeys((*self.at.get(f"rule:{rule}", ()),
-                                        *self.at.get(f"asked:{rule}", ())))
-        elif mutant.place.startswith("rule:"):
+        place = mutant.place
+        found = dict.fromkeys(self.at.get(place, ()))
+        if place.startswith("rule:"):
             found |= dict.fromkeys(self.at.get(f"asked:{mutant.rule}", ()))
-        if not found and self.imported(mutant):
-            found = dict.fromkeys(self.of_file.get(mutant.file, ()))
+        elif place.endswith("<module>") or place in self.at_import and not found:
+            rules = sorted(self.made_in.get(place.rpartition("::")[0], ()))
+            for rule in rules:
+                for what in (f"rule:{rule}", f"asked:{rule}"):
+                    found |= dict.fromkeys(self.at.get(what, ()))
+            if not rules:
+                found |= dict.fromkeys(sorted(self.of_file.get(mutant.file, ())))
+            found |= dict.fromkeys(self.wholes)
         return sorted(found, key=lambda t: (self.rank(t, mutant), self.width[t], self.seconds[t],
                                             t))
-
-    def imported(self, mutant):
-        """Whether a place is passed when its module is imported, not only when it is called."""
-        return "<module>" in mutant.place or mutant.scope.startswith("_") or (
-            mutant.file.startswith("rules/"))
 
     @staticmethod
     def rank(test, mutant):

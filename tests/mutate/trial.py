@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -35,8 +36,9 @@ class Verdict:
 STAGES = ((12, 4.0), (150, 40.0))  # tests, their seconds
 
 
-def attempts(found, choice, jobs, stages=STAGES, loud=False):
-    """Try mutants: yields a `Verdict` for each as it comes."""
+def attempts(found, choice, jobs, stages=STAGES, loud=False, minutes=float("inf")):
+    """Try mutants: yields a `Verdict` for each as it comes.  None begins after so many minutes."""
+    end = time.monotonic() + 60 * minutes
     tests = {m.key: choice.reaching(m) for m in found}
     by_key = {m.key: m for m in found}
     tried, spent = {m.key: [] for m in found}, dict.fromkeys(tests, 0.0)
@@ -60,6 +62,8 @@ def attempts(found, choice, jobs, stages=STAGES, loud=False):
         else:
             yield Verdict(m.key, "unreached")
     for key, ended in abreast(waiting, jobs):
+        if time.monotonic() > end:
+            waiting.clear()
         spent[key] += ended.seconds
         verdict = judged(by_key[key], ended, tried[key], spent[key])
         if verdict is None and (trial := enter(by_key[key])) is not None:
