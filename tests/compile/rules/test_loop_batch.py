@@ -41,6 +41,8 @@ AT_ONCE = [
     "T.set_subtensor(m[ids], t)", "T.inc_subtensor(w[ids, l], 2.0)",
     "T.inc_subtensor(w[l, ids], x[:2])", "T.inc_subtensor(m[l], x)",
     "T.inc_subtensor(m[l, l], x[:2])", "T.inc_subtensor(q[:, l], 1.0)",
+    "T.inc_subtensor(w[ids.dimshuffle(0, 'x'), l], 1.0)",
+    "T.inc_subtensor(w[l, ids.dimshuffle(0, 'x')], m[:, :2])",
 ]
 STEP_BY_STEP = [
     "T.dot(w.T, m.T)", "x[i]", "m[:, i]", "T.cumsum(x, axis=0)", "T.dot(t, m.T)",
@@ -48,7 +50,8 @@ STEP_BY_STEP = [
     "w[i, ids]", "DOT(w, m, axes=((0,), (1,)))", "DOT(m, m, axes=((1,), (1,)))",
     "BATCHED(q, c.dimshuffle(0, 2, 1))", "BATCHED(c, q.dimshuffle(0, 2, 1))",
     "T.inc_subtensor(m[:, i], s)", "T.inc_subtensor(m[1], s)", "T.inc_subtensor(w[:, ids], 1.0)",
-    "t.reshape((i + 3 - i, 1)) * s", "q[l, :, l]", "T.inc_subtensor(q[l, :, l], 1.0)",
+    "t.reshape((i + 3 - i, 1)) * s", "m.reshape((i + 2 - i, 3))", "m.reshape((3, i + 2 - i))",
+    "q[l, :, l]", "T.inc_subtensor(q[l, :, l], 1.0)",
 ]
 
 
