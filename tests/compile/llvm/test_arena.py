@@ -110,11 +110,13 @@ def test_variables_and_arguments_of_one_memory(one, two, outputs, memory, swappe
 
 def test_what_is_in_place():
     """Updates are written into their variable, dying values are handed on."""
-    W, x = sg.shared(np.ones((4, 4))), T.dmatrix("x")
+    W, x, i = sg.shared(np.ones((4, 4))), T.dmatrix("x"), T.lvector("i")
     for new, inside in ((W - x, True), (W - x.T, True), (W.T - x, False), (W[::-1] - x, False),
                         (W - 0.1 * T.dot(x, x), True), (T.dot(W, x), False),
-                        (T.inc_subtensor(W[2], x[0]), True)):
-        f = sg.function([x], [], updates=[(W, new)], backend="llvm")
+                        (T.inc_subtensor(W[2], x[0]), True),
+                        (T.inc_subtensor(W[i], x), True), (T.set_subtensor(W[i], x), True),
+                        (T.inc_subtensor(W[i], W), False), (T.inc_subtensor(x[i], W), False)):
+        f = sg.function([x, i], [], updates=[(W, new)], backend="llvm", on_unused_input="ignore")
         assert bool(f.code.in_place) is inside, new
     chain = T.dot(T.tanh(T.dot(T.exp(T.dot(x, x)), x)), x)
     f = sg.function([x], chain.sum(), backend="llvm")
