@@ -5,4 +5,25 @@ an error of tests/test_mutate.py.
 """
 
 EQUIVALENT = {
+    "rules/blas.py::_Walk.replace::drop::n.name and (not made.name) -> without n.name":
+        "a node without a name leaves another one without a name",
+    "rules/facts.py::<module>::drop::op.kind == 'elementwise' and op.arity and (op.arity "
+    "> 1) -> without op.arity":
+        "no elementwise op takes any number of operands, so that all arities are numbers",
+    "rules/facts.py::<module>::constant::2000.0 in -2000.0 -> 4000.0":
+        "any number will do at which exp, sinh and their like are not finite",
+    "rules/loop_batch.py::Batch._sized::drop::not varies or any([v for _, v in sizes]) ->"
+    " without not varies":
+        "where nothing varies `made` has answered before, so that with a fixed operand a "
+        "size varies",
+    "rules/stabilise.py::relu_log1p::where::on(real, 'x') -> None":
+        "relu takes no complex numbers",
+    "rules/loop_lengths.py::Lengths.joined::constant::True in strict=True -> False":
+        "types of one rank have as many lengths: `strict` is an assertion",
+    "compare.py::_inside.step::constant::True in strict=True -> False":
+        "a body gets as many rows as it has inputs: `strict` is an assertion",
+    "backends/llvm/copies.py::Copies.copy::constant::True in strict=True -> False":
+        "there are as many letters as lengths: `strict` is an assertion",
+    "backends/llvm/choose.py::Chosen.meet.phi::constant::True in strict=True -> False":
+        "there are two words and two ends: `strict` is an assertion",
 }
