@@ -17,7 +17,7 @@ from symgrad.ops import OPS
 from symgrad.ops.index import FULL, Slice
 from symgrad.types import Tuple, Type, is_float
 
-MOST = 160  # of one rule
+MOST = 100  # of one rule
 DTYPES = ("float32", "int64", "bool", "complex128", "uint8")
 GROUPS = [[OPS[n] for n in names.split()] for names in (
     "exp log sqr sqrt abs neg tanh sigmoid", "add sub mul true_div maximum", "sum max prod mean",

@@ -9,6 +9,7 @@ more.  `python tests/test_near_misses.py` writes the table anew.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -60,18 +61,18 @@ def count(outputs):
     return len(order) + sum([count(b.outputs) for b in bodies])
 
 
-def line(name):
-    """What a rule does at its near misses."""
+def words(name, found):
+    """What a rule does at graphs."""
     own = name.partition(".")[2]
     words = []
-    for _, outputs in graphs(name):
+    for _, outputs in found:
         try:
             _, new, log = changed(name, outputs)
         except SymgradError as error:  # lengths that cannot be, told while rewriting
             words.append(type(error).__name__)
             continue
         words.append(f"{log.fired[own]}/{count(new)}" if log.fired.get(own) else ".")
-    return f"{title(name)}: {' '.join(words)}"
+    return words
 
 
 def title(name):
@@ -81,14 +82,16 @@ def title(name):
     return f"{name}, {FORMS[name][0].kinds[name.partition('.')[2]]}"
 
 
+@cache
 def table():
     return dict([row.partition(": ")[::2] for row in TABLE.read_text().splitlines()])
 
 
 @pytest.mark.parametrize("name", [*RULES, *FORMS])
 def test_it_fires_where_it_did(name):
-    known, now = table().get(title(name), "").split(), line(name).partition(": ")[2].split()
-    what = [w for w, _ in graphs(name)]
+    found = graphs(name)
+    known, now = table().get(title(name), "").split(), words(name, found)
+    what = [w for w, _ in found]
     different = [f"{what[k]}: {b}, it was {a}" for k, (a, b) in enumerate(zip(known, now,
                                                                              strict=False))
                  if a != b]
@@ -115,15 +118,14 @@ def test_values_stay_where_it_fires(name):
         old, new, log = changed(name, outputs)
         if not log.fired:
             continue
-        for seed, low in enumerate((-3, 0.2)):
-            values = arrays([*old, *new], plain(seed, low))
-            want, have = evaluate(old, values), evaluate(new, values)
-            if isinstance(want, type):
-                continue
-            assert not isinstance(have, type), f"{what}: fails where it did not: {have}"
-            for a, b in zip(want, have, strict=True):
-                assert a.dtype == b.dtype and a.shape == b.shape, what
-                agree(rule, a, b)
+        values = arrays([*old, *new], plain(0, -3))
+        want, have = evaluate(old, values), evaluate(new, values)
+        if isinstance(want, type):
+            continue
+        assert not isinstance(have, type), f"{what}: fails where it did not: {have}"
+        for a, b in zip(want, have, strict=True):
+            assert a.dtype == b.dtype and a.shape == b.shape, what
+            agree(rule, a, b)
 
 
 @pytest.mark.parametrize("update", [lambda z, xy: z - xy, lambda z, xy: xy], ids=["gemm", "dot"])
@@ -147,5 +149,6 @@ def test_a_column_over_a_softmax():
 
 
 if __name__ == "__main__":
-    TABLE.write_text("\n".join([line(name) for name in (*RULES, *FORMS)]) + "\n")
+    TABLE.write_text("\n".join([f"{title(name)}: {' '.join(words(name, graphs(name)))}"
+                                for name in (*RULES, *FORMS)]) + "\n")
     sys.exit()

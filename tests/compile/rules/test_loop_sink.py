@@ -76,3 +76,22 @@ def test_a_sum_is_taken_after_the_loop(text):
 def test_a_sum_that_costs_as_much_after_the_loop_stays_in_it(text):
     left, = same(*summed(text, 4))
     assert len(left.attrs[0].states) == 2
+
+
+@pytest.mark.parametrize("text,left", [
+    ("(total + p) + q", 1), ("(total - p) + q", 1), ("q + (total + p)", 1), ("(p + total) - q", 1),
+    ("total + (p - q)", 1), ("total - (p - q)", 1), ("total + (p + T.tanh(q))", 2),
+    ("(T.tanh(q) + total) - p", 2), ("p - total", 2), ("total + total + p", 2),
+    ("total * 0.5 + p", 2), ("p + q", 2),
+])
+def test_terms_of_a_sum(text, left):
+    """Each that can be is summed after the loop, with its sign; the others stay."""
+    x, h, total = Type("float64", (3,))("x"), Type("float64", (3,))("h"), Type(
+        "float64", (3, 3))("total")
+    X = Type("float64", (None, 3))("X")
+    scope = {"T": T, "total": total, "p": T.outer(h, x), "q": T.outer(x, h * 2.0)}
+    made = Draft(X.shape[0], {x: X}, [
+        Rows([h], (1,), T.ones((1, 3), "float64"), T.tanh(h + x)),
+        Rows([total], (1,), T.ones((1, 3, 3), "float64") * 0.5, eval(text, scope))]).build()
+    loop, = same([made[1][-1], made[0]], {X: numbers(5, 3)})
+    assert len(loop.attrs[0].states) == left
