@@ -189,7 +189,10 @@ def _follow(plan, arrays, known):
             shape[axis] = sum([v.shape[axis] for v in values])
             _bind(plan, n, shape, known)
         elif n.op.name == "reshape":
-            _bind(plan, n, [int(v) for v in values[1:]], known)
+            sizes = [int(v) for v in values[1:]]
+            if -1 in sizes:  # as many as are left
+                sizes[sizes.index(-1)] = values[0].size // max(-int(np.prod(sizes)), 1)
+            _bind(plan, n, sizes, known)
         elif n.op.kind == "view":
             _bind(plan, n, apply(n, values).shape, known)
 

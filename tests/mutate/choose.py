@@ -54,14 +54,15 @@ class Choice:
 
     @staticmethod
     def rank(test, mutant):
-        """0 for the generated tests of a mutant's own rule, 1 for those of its module, 2 for the
-        tables of decisions."""
+        """0 for the generated tests of a mutant's own rule, 1 for those of its module, 2 for those
+        of the modules beside it and the tables of decisions."""
         if mutant.rule and test.endswith((f".{mutant.rule}]", f"-{mutant.rule}]")):
             return 0
         path, own = PurePath(test.partition("::")[0]), PurePath(mutant.file)
-        if path.stem == f"test_{own.stem}" and path.parts[2:-1] == own.parts[:-1]:
+        beside = path.parts[2:-1] == own.parts[:-1]
+        if beside and path.stem == f"test_{own.stem}":
             return 1
-        return 2 if path.name in TABLES else 3
+        return 2 if path.name in TABLES or beside and path.parts[1] == "compile" else 3
 
     def some(self, tests, most, seconds, skip=()):
         """As many of the tests, in their order, as the limits allow; without those of `skip`."""
