@@ -2,7 +2,8 @@
 
 Values are strings ("%v3", "1.0", "zeroinitializer"); whoever asks for an operation knows its type.
 Vectors are written as vectors: nothing hangs on the loop vectoriser, and no optimisation pass need
-run.  A width of 1 means a scalar.  Booleans are ``i1`` in registers and bytes in memory.
+run (but for loops over a few numbers, see `repeat.py`).  A width of 1 means a scalar.  Booleans are
+``i1`` in registers and bytes in memory.
 """
 
 from __future__ import annotations

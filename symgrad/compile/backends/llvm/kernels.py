@@ -74,15 +74,16 @@ def checks(nest):
             if type(x) is Index and x.length is not None]
 
 
-def emit(module, nest, name, layouts):
-    """Write the function of a nest into a module.  `layouts`: see `Emitted`."""
-    return Body(module, nest, name, layouts).function()
+def emit(module, nest, name, layouts, inlined=False):
+    """Write the function of a nest into a module.  `layouts`: see `Emitted`; `inlined`: it becomes
+    a part of what calls it."""
+    return Body(module, nest, name, layouts, " alwaysinline" * inlined).function()
 
 
 class Body:
     """One kernel on its way.  `w` writes; `index` has the value of each letter of a scalar loop."""
 
-    def __init__(self, module, nest, name, layouts):
+    def __init__(self, module, nest, name, layouts, how=""):
         self.nest, self.index = nest, {}
         arrays = (*nest.params, *nest.results)
         self.made = Emitted(name, tuple([a.name for a in arrays]), layouts, nest.buffers,
@@ -97,7 +98,7 @@ class Body:
         self.dims = {d: f"%n{k}" for k, d in enumerate(nest.lengths)}
         head += [f"i64 {n}" for n in self.dims.values()]
         self.module = module
-        self.w = module.function(f"define internal i64 @{name}({', '.join(head)})")
+        self.w = module.function(f"define internal i64 @{name}({', '.join(head)}){how}")
         self.roomy = {b.name for b in nest.buffers if len(b.lengths) == 1}
         dear = [x for s in statements(nest.body) for e in expressions(s) for x in walk(e)
                 if type(x) is Apply and x.row not in CHEAP]
