@@ -85,10 +85,8 @@ class _Inner(Lanes):
         if block or not any(s.order == "pairwise" for s in self.folds):
             self.run(start, n, width, masked, [self.first(s, width) for s in self.folds])
             return
-        with self.w.loop(n, start, str(PIECE)) as piece:
-            far = self.w.let(f"add nsw i64 {piece.index}, {PIECE}")
-            stop = self.w.intrinsic("smin", "i64", far, n)
-            self.run(piece.index, stop, width, masked, [self.first(s, width) for s in self.folds])
+        with self.w.pieces(start, n, PIECE) as (start, stop):
+            self.run(start, stop, width, masked, [self.first(s, width) for s in self.folds])
 
     def run(self, start, stop, width, masked, first):
         """Lanes from start to stop, then the accumulators to their cells."""
