@@ -5,6 +5,8 @@ import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
+from symgrad.compile.kernel import Apply, Axis, Lit, Load
+from symgrad.compile.nest import Assign, Fold, For, Local, Nest
 from symgrad.errors import IndexingError, ShapeError
 from symgrad.interpret import run
 
@@ -50,7 +52,13 @@ def every(x, b, k):  # every reduction along a row in one kernel
             T.tanh(T.sum(T.cast(flag, x.dtype) * y, axis=1))]
 
 
-GRAPHS = {f.__name__: f for f in (softmax, log_sum, normal, length, cost, every)}
+def chosen(x, b, k):  # an index that a part of the kernel computes
+    y = T.exp(x - T.max(x, axis=1, keepdims=True))
+    best = T.argmin(y + b, axis=1)
+    return [y / T.sum(y, axis=1, keepdims=True), T.log(x[T.arange(x.shape[0]), best] ** 2 + 1)]
+
+
+GRAPHS = {f.__name__: f for f in (softmax, log_sum, normal, length, cost, every, chosen)}
 EMPTY = ("normal", "length")  # those that have values for rows without elements
 
 
@@ -140,7 +148,7 @@ def test_rows_with_gaps(name):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", ["softmax", "log_sum", "normal", "length", "every"])
+@pytest.mark.parametrize("name", ["softmax", "log_sum", "normal", "length", "every", "chosen"])
 def test_a_row_has_the_same_values_in_any_company(name, dtype):
     _, _, f = made(name, dtype)
     for m in (3, 10, 20, 70):
@@ -209,3 +217,27 @@ def test_what_goes_row_by_row():
                      (few, softmax(few, None, None)[0])):
         f = sg.function([given], y, backend="llvm")
         assert "kernel" in str(f.report) and "in blocks" not in str(f.report)
+
+
+def test_parts_that_share_more_than_rows():
+    """A loop is no block if one pass may read, or add to, what a part of another pass makes."""
+    i, j, n = Axis("i"), Axis("j"), 100
+    t, total = Local("t", "float64"), Local("total", "float64")
+
+    def loop(shared):
+        """for i: for j: t += x[i, j]; shared += log(t); for j: y[i, j] = shared"""
+        log = Apply("log", (t,), "float64")
+        return For("i", n, [
+            Assign(t, Lit(0.0, "float64")),
+            For("j", n, [Fold(t, "sum", Load("x", (i, j), "float64"), "free")]),
+            Fold(shared, "sum", log, "free"),
+            For("j", n, [Assign(Load("y", (i, j), "float64"), shared)])])
+
+    def found(shared):
+        rows = loop(shared)
+        return blocks.block(rows, Nest("k", (), (), (), (), [rows]))
+
+    assert found(Load("s", (i,), "float64")).numbers == {t: "t of rows"}
+    assert found(Load("s", (i, 0), "float64")) is not None
+    for shared in (total, Load("s", (), "float64"), Load("s", (0,), "float64")):
+        assert found(shared) is None
