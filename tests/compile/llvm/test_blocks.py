@@ -6,7 +6,7 @@ import pytest
 import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.kernel import Apply, Axis, Lit, Load
-from symgrad.compile.nest import Assign, Fold, For, Local, Nest
+from symgrad.compile.nest import Assign, Fold, For, Local
 from symgrad.errors import IndexingError, ShapeError
 from symgrad.interpret import run
 
@@ -210,6 +210,18 @@ def test_several_threads(monkeypatch):
             np.testing.assert_array_equal(a, b)
 
 
+def test_many_numbers_of_a_row():
+    """A hundred sums that all parts share: too many to keep, and right nevertheless."""
+    x = T.dmatrix("x")
+    e = T.exp(x - T.max(x, axis=1, keepdims=True))
+    for count in (3, 20, 100):
+        sums = [T.log(T.sum(e * (k + 1) + x, axis=1) ** 2 + k) for k in range(count)]
+        y = sum([e / s[:, None] for s in sums[1:]], e / sums[0][:, None])
+        f = sg.function([x], [y], backend="llvm")
+        assert ("in blocks" in str(f.report)) == (count < 100)
+        compared([x], [y], f, [np.random.default_rng(3).normal(size=(37, 5))], count)
+
+
 def test_what_goes_row_by_row():
     """Little to wait for, or a few rows that are known."""
     x, few = T.dmatrix("x"), T.tensor("float64", (blocks.FEW - 1, None), "x")
@@ -234,8 +246,7 @@ def test_parts_that_share_more_than_rows():
             For("j", n, [Assign(Load("y", (i, j), "float64"), shared)])])
 
     def found(shared):
-        rows = loop(shared)
-        return blocks.block(rows, Nest("k", (), (), (), (), [rows]))
+        return blocks.block(loop(shared), {})
 
     assert found(Load("s", (i,), "float64")).numbers == {t: "t of rows"}
     assert found(Load("s", (i, 0), "float64")) is not None

@@ -10,6 +10,7 @@ rows are blocks of their own.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from symgrad.compile.backends.llvm.inner import CHEAP, vectors
@@ -22,6 +23,7 @@ LEAST = 3  # loops along a row, from which on they are worth a block whatever th
 ROWS = 32  # of a block, at most
 ROOM = 2048  # elements of all buffers that are kept for a block, about
 FEW = 8  # passes, if their number is known, that make no block
+MOST = 64  # locals and buffers that are kept for each row
 WHOLE = 16  # rows in buffers begin at multiples of it: the lanes of the widest vector of floats
 
 
@@ -35,32 +37,45 @@ class Block:
     lengths: tuple
 
 
-def block(loop, nest):
-    """How a loop of a nest is cut into parts; None if it is not."""
+def uses(nest):
+    """{name of a buffer: (its lengths, how often the nest touches it)}."""
+    if not nest.buffers:
+        return {}
+    count = Counter([x.source for x in touched(nest.body) if type(x) is Load])
+    return {b.name: (b.lengths, count[b.name]) for b in nest.buffers}
+
+
+def block(loop, buffers):
+    """How a loop is cut into parts, in a nest whose `uses` are given; None if it is not."""
     inner, parts = [s for s in loop.body if type(s) is For], cut(loop.body)
     if not inner or any(type(s) not in (Assign, Fold) for f in inner for s in f.body):
         return None
     if isinstance(loop.length, int) and loop.length < FEW or len(inner) < LEAST and not any(
             dear(s) for part in parts if part[-1] is not inner[-1] for s in statements(part)):
         return None  # little to wait for
-    where = {}  # locals, and names of arrays: numbers of parts that touch them
+    where, places = {}, {}  # of locals and arrays by name: parts that touch them, indices
     for k, part in enumerate(parts):
         for x in touched(part):
-            where.setdefault(x if type(x) is Local else x.source, {})[k] = True
+            name = x if type(x) is Local else x.source
+            where.setdefault(name, {})[k] = True
+            if type(x) is Load:
+                places.setdefault(name, []).append(x.at)
     numbers = {s.cell: f"{s.cell.name} of rows" for s in loop.body if type(s) is Assign
                and type(s.cell) is Local and len(where[s.cell]) > 1}
-    buffers = {b.name: b.lengths for b in nest.buffers
-               if len(where.get(b.name, ())) > 1 and anew(b.name, loop, nest)}
-    if any(len(shape) != 1 for shape in buffers.values()):
+    made = {s.cell.source: True for s in statements(loop.body)
+            if type(s) is Assign and type(s.cell) is Load}
+    anew = {name: buffers[name][0] for name in made if name in buffers and len(where[name]) > 1
+            and len(places[name]) == buffers[name][1]}  # in each pass, and used nowhere else
+    if len(numbers) + len(anew) > MOST or any(len(shape) != 1 for shape in anew.values()):
         return None
-    buffers = {name: shape[0] for name, shape in buffers.items()}
     for c in written(loop.body):
         name = c if type(c) is Local else c.source
-        if len(where[name]) > 1 and name not in numbers and name not in buffers and (
-                not apart(name, loop)):
+        if len(where[name]) > 1 and name not in numbers and name not in anew and (
+                not apart(places.get(name, ()), loop.letter)):
             return None
-    lengths = dict.fromkeys([*[f.length for f in inner], *buffers.values()])
-    return Block(numbers, buffers, tuple(lengths))
+    anew = {name: length for name, (length,) in anew.items()}
+    lengths = dict.fromkeys([*[f.length for f in inner], *anew.values()])
+    return Block(numbers, anew, tuple(lengths))
 
 
 def cut(body):
@@ -93,19 +108,9 @@ def written(body):
         yield from [c for c in (s.cell, getattr(s, "best", None)) if c is not None]
 
 
-def anew(name, loop, nest):
-    """Whether a buffer is made anew in each pass of a loop, and used nowhere else."""
-    inside = len([x for x in touched(loop.body) if type(x) is Load and x.source == name])
-    everywhere = len([x for x in touched(nest.body) if type(x) is Load and x.source == name])
-    made = any(type(s) is Assign and type(s.cell) is Load and s.cell.source == name
-               for s in statements(loop.body))
-    return inside == everywhere and made
-
-
-def apart(name, loop):
-    """Whether each pass of a loop has elements of an array for itself."""
-    at = [x.at for x in touched(loop.body) if type(x) is Load and x.source == name]
-    mine = [{k for k, a in enumerate(place) if a == Axis(loop.letter)} for place in at]
+def apart(places, letter):
+    """Whether each pass of a loop has elements of an array for itself, of these indices."""
+    mine = [{k for k, a in enumerate(at) if a == Axis(letter)} for at in places]
     return bool(mine and set.intersection(*mine))
 
 
@@ -115,7 +120,7 @@ def apart(name, loop):
 def write(kernel, loop, found):
     """Write a loop of a kernel (a `kernels.Body`) in blocks."""
     w, letter, outer, stop = kernel.w, loop.letter, kernel.arrays, kernel.extent[loop.letter]
-    share = ROOM // max(len(found.buffers), 1) // WHOLE * WHOLE
+    share = max(ROOM // max(len(found.buffers), 1) // WHOLE, 1) * WHOLE
     step = "1"
     for d in found.lengths:
         step = w.intrinsic("smax", "i64", kernel.length(d), step)

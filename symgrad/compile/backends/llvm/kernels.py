@@ -91,6 +91,7 @@ class Body:
         head += [f"i64 {n}" for n in self.dims.values()]
         self.module = module
         self.w = module.function(f"define internal i64 @{name}({', '.join(head)})")
+        self.uses = blocks.uses(nest)
         self.roomy = {b.name for b in nest.buffers if len(b.lengths) == 1}
         dear = [x for s in statements(nest.body) for e in expressions(s) for x in walk(e)
                 if type(x) is Apply and x.row not in CHEAP]
@@ -214,7 +215,7 @@ class Body:
             if innermost(s):
                 vectors(self, s)
                 return
-            found = blocks.block(s, self.nest)
+            found = blocks.block(s, self.uses)
             if found:
                 blocks.write(self, s, found)
             else:
