@@ -147,6 +147,20 @@ class Writer:
         self.block(after)
         loop.out, loop.end = loop.values, loop.index
 
+    @contextmanager
+    def pieces(self, start, stop, length):
+        """A loop over pieces of a range, at least one of them; yields (start, stop) of each."""
+        head, after, before = self.label("piece"), self.label("done"), self.at
+        self.jump(head)
+        self.block(head)
+        spot, index = len(self.lines), self.label("%p")
+        far = self.let(f"add nsw i64 {index}, {length}")
+        yield index, self.intrinsic("smin", "i64", far, stop)
+        latch = self.at
+        self.branch(self.let(f"icmp slt i64 {far}, {stop}"), head, after)
+        self.lines.insert(spot, f"  {index} = phi i64 [{start}, %{before}], [{far}, %{latch}]")
+        self.block(after)
+
     # -- values
 
     def op(self, word, kind, *args):
