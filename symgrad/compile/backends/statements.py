@@ -118,9 +118,12 @@ def _registers(code):
             if kind == "temp":
                 last[what] = k
     where, dtypes, free = [], [], []
-    for k, (_, operands, dtype) in enumerate(code[:-1]):
+    for k, (row, operands, dtype) in enumerate(code[:-1]):
         dying = [where[w] for kind, w in dict.fromkeys(operands) if kind == "temp" and last[w] == k]
-        usable = [r for r in (*dying, *free) if dtypes[r] == dtype]
+        # a choice writes its last operand first, and reads the others afterwards
+        read = operands[:2] if row is not None and row.name == "where" else ()
+        held = [where[w] for kind, w in read if kind == "temp"]
+        usable = [r for r in (*dying, *free) if dtypes[r] == dtype and r not in held]
         if usable:
             r = usable[0]
             free = [f for f in (*free, *dying) if f != r]
