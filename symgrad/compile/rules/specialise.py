@@ -49,7 +49,7 @@ from symgrad.ops.reduce import argmax, argmin, sum_, supremum
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, reshape, transpose, unsqueeze
 from symgrad.ops.source import arange, zeros_like
-from symgrad.types import is_complex, is_float
+from symgrad.types import is_complex
 
 x, y, z, c, g, n, m = holes("x y z c g n m")
 a, = holes("a")
@@ -223,10 +223,6 @@ ORDER = (
          kind=stable),
     rule("argmin_softmax", argmin.of(softmax(x, axis=a), axis=a), argmin.of(x, axis=a),
          kind=stable),
-    rule("argmin_neg", argmin.of(neg(x), axis=a), argmax.of(x, axis=a),
-         on(lambda x: is_float(x.type.dtype), "x"), exact),
-    rule("argmax_neg", argmax.of(neg(x), axis=a), argmin.of(x, axis=a),
-         on(lambda x: is_float(x.type.dtype), "x"), exact),
 )
 
 
