@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from symgrad.node import INPUT, toposort
-from symgrad.types import Dim, is_complex, is_float
+from symgrad.errors import SymgradError
+from symgrad.node import CONST, INPUT, constant, toposort, variable
+from symgrad.op import weak_numbers
+from symgrad.types import Dim, Type, is_complex, is_float
 
 ORDINARY = (1.0, -2.5, 3.0, 0.25, -0.75)
 ZEROS = (0.0, -0.0)
@@ -76,3 +78,26 @@ def values(draw, nodes, pool, lengths, indices=FIRST, wrapping=False, unique=Fal
         found[n] = draw(arrays(dtype, shape, elements=own, fill=st.nothing(),
                                unique=unique and is_float(dtype)))
     return found
+
+
+def in_single(graph):
+    """A graph of doubles with floats in their place; None where there are none, or it has loops."""
+    new, changed = {}, False
+    for n in toposort([graph]):
+        double = n.type.dtype == "float64"
+        if n.op is INPUT:
+            shape = tuple([d if isinstance(d, int) else None for d in n.type.shape])
+            new[n] = variable(Type("float32" if double else n.type.dtype, shape))
+            changed |= double
+        elif n.op is CONST:
+            new[n] = constant(np.asarray(n.data, "float32")) if double else n
+        elif n.op.kind in ("loop", "branch", "item"):
+            return None
+        else:
+            try:
+                with weak_numbers():
+                    new[n] = n.op.of(*[new[i] for i in n.inputs],
+                                     **dict(zip(n.op.params, n.attrs, strict=True)))
+            except SymgradError:
+                return None
+    return new[graph] if changed else None

@@ -8,12 +8,33 @@ from functools import cache
 
 import numpy as np
 import pytest
-from drawn import ALL, ANY, ENDLESS, NAN, ORDINARY, SOME, ZEROS, drawn, huge_and_tiny, values
+from drawn import (
+    ALL,
+    ANY,
+    ENDLESS,
+    NAN,
+    ORDINARY,
+    SOME,
+    ZEROS,
+    drawn,
+    huge_and_tiny,
+    in_single,
+    values,
+)
 from exactly import reference
 from helpers import BACKENDS
 from hypothesis import given
 from hypothesis import strategies as st
-from test_rules import EPS, RULES, distance, evaluate, firings, same_bits
+from test_rules import (
+    EPS,
+    RULES,
+    distance,
+    evaluate,
+    fires,
+    firings,
+    same_bits,
+    samples,
+)
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -37,7 +58,13 @@ OVERFLOW = {
     "sum_of_scaled": "what is scaled after the sum may overflow in it, or no longer",
 }
 
-fired = cache(lambda name: tuple(firings(RULES[name])))
+
+@cache
+def fired(name):
+    """Pairs (node, what the rule makes of it): its samples, and those of doubles in floats."""
+    rule = RULES[name]
+    single = [in_single(graph) for graph in samples(rule)] if rule.samples else []
+    return (*firings(rule), *filter(None, [fires(rule, g) for g in single if g is not None]))
 
 
 def but_for(exceptions, *kinds):
