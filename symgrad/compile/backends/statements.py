@@ -16,6 +16,8 @@ from symgrad.compile.backends.quick import (
     sum_along,
     sum_of,
     summing,
+    suprema,
+    supremum_along,
 )
 from symgrad.compile.backends.spelled import SPELLED
 from symgrad.compile.memory import Want
@@ -103,6 +105,7 @@ UFUNC_REDUCE = {
     "sum": "add",
     "prod": "multiply",
     "max": "maximum",
+    "supremum": "maximum",
     "min": "minimum",
     "all": "logical_and",
     "any": "logical_or",
@@ -278,6 +281,7 @@ class Printer:
         x = node.inputs[0]
         axes = node.attrs[0]
         ufunc = f"np.{UFUNC_REDUCE[node.op.name]}.reduce"
+        start = ", initial=-np.inf" if node.op.name == "supremum" else ""
         arg = self.operand(x, name)
         if node.type.ndim == 0:
             if node.op.name == "sum" and x.type.ndim == 1 and node.type.dtype in BLAS_DTYPES:
@@ -287,8 +291,11 @@ class Printer:
                 self.env["sum_of"] = sum_of
                 return [f"{out} = sum_of({arg})"]
             if node.op.name in ARG_REDUCE and x.type.ndim == 1 and x.op is not CONST:
-                return [f"{out} = {arg}[{arg}.{ARG_REDUCE[node.op.name]}()]"]
-            return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
+                found = f"{arg}[{arg}.{ARG_REDUCE[node.op.name]}()]"
+                if start:
+                    found += f" if len({arg}) else np.{node.type.dtype}(-np.inf)"
+                return [f"{out} = {found}"]
+            return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)}{start})"]
         quick = QUICK.get((node.op.name, axes))
         if quick and x.type.ndim == 2 and node.type.dtype in BLAS_DTYPES:
             if self.steady(x) and self.steady(node):
@@ -298,7 +305,7 @@ class Printer:
                 return [f"{ready}()  # {out} = {arg}.{node.op.name}({axes[0]})"]
             self.env[quick.__name__] = quick
             return [f"{quick.__name__}({arg}, {axes[0]}, {out})"]
-        return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]
+        return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out}{start})"]
 
     def call(self, node, out, name):
         """The op's own NumPy meaning, bound under the op's name."""
@@ -320,9 +327,11 @@ class Printer:
         return [f"{out} = {function}({', '.join(args)})"]
 
 
-QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along}
-PREPARED = {sum_along: summing, max_along: maximising}
-ARG_REDUCE = {"max": "argmax", "min": "argmin"}  # finding the place takes a quarter of the time
+QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along,
+         ("supremum", (1,)): supremum_along}
+PREPARED = {sum_along: summing, max_along: maximising, supremum_along: suprema}
+# finding the place takes a quarter of the time
+ARG_REDUCE = {"max": "argmax", "supremum": "argmax", "min": "argmin"}
 
 
 def _axis(axes, x):
