@@ -101,3 +101,12 @@ def in_single(graph):
             except SymgradError:
                 return None
     return new[graph] if changed else None
+
+
+def near(a, b, factor=200):
+    """Whether they are the same but for rounding."""
+    if a.dtype.kind not in "fc":
+        return np.testing.assert_array_equal(a, b)
+    tol = factor * float(np.finfo(a.dtype).eps)
+    scale = max(1.0, np.abs(a[np.isfinite(a)]).max(initial=0.0))
+    np.testing.assert_allclose(b, a, rtol=tol, atol=tol * scale)

@@ -19,6 +19,7 @@ from drawn import (
     drawn,
     huge_and_tiny,
     in_single,
+    near,
     values,
 )
 from exactly import reference
@@ -26,7 +27,6 @@ from helpers import BACKENDS
 from hypothesis import given
 from hypothesis import strategies as st
 from test_rules import (
-    EPS,
     RULES,
     distance,
     evaluate,
@@ -90,15 +90,6 @@ def sides(data, pairs, pool, lengths=SOME, **more):
     assert not isinstance(b, type), f"fails where the left side does not: {b}"
     assert a[0].dtype == b[0].dtype and a[0].shape == b[0].shape
     return inputs, a[0], b[0]
-
-
-def near(a, b, factor=200):
-    """Whether they are the same but for rounding."""
-    if a.dtype.kind not in "fc":
-        return np.testing.assert_array_equal(a, b)
-    tol = factor * EPS[a.dtype.name]
-    scale = max(1.0, np.abs(a[np.isfinite(a)]).max(initial=0.0))
-    np.testing.assert_allclose(b, a, rtol=tol, atol=tol * scale)
 
 
 @pytest.mark.parametrize("name", but_for((), exact))
