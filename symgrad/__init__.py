@@ -19,7 +19,6 @@ from symgrad.compile.program import In, Out
 from symgrad.config import config, options
 from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
 from symgrad.graph import to_networkx
-from symgrad.loops import foldl, foldr, map, reduce, scan, scan_checkpoints, until
 from symgrad.node import Constant, constant
 from symgrad.node import Node as Variable
 from symgrad.op import Op
@@ -28,16 +27,21 @@ from symgrad.shared import shared
 from symgrad.show import debugprint, pprint
 from symgrad.types import Dim, Type
 
-# What most programs do without is imported when it is first asked for: name -> module.
-_LATER = {"ablate": "symgrad.tools.ablate", "datasets": "symgrad.datasets",
-          "draw": "symgrad.tools.draw", "random": "symgrad.random", "updates": "symgrad.updates"}
+# What most programs do without is imported when it is first asked for: name -> its module, or None
+# for a module itself.
+_LATER = {
+    **dict.fromkeys(("datasets", "random", "updates")),
+    **dict.fromkeys(("foldl", "foldr", "map", "reduce", "scan", "scan_checkpoints", "until"),
+                    "loops"),
+    "ablate": "tools.ablate", "draw": "tools.draw",
+}  # fmt: skip
 
 
 def __getattr__(name):
     if name not in _LATER:
         raise AttributeError(f"module 'symgrad' has no attribute {name!r}")
-    module = import_module(_LATER[name])
-    globals()[name] = found = getattr(module, name, module)
+    found = import_module(f"symgrad.{_LATER[name] or name}")
+    globals()[name] = found = getattr(found, name) if _LATER[name] else found
     return found
 
 

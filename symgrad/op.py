@@ -8,7 +8,6 @@ import inspect
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import reduce, wraps
 
 import numpy as np
@@ -24,6 +23,7 @@ from symgrad.errors import (
 )
 from symgrad.node import CONST, TABLE, Node, as_node, constant
 from symgrad.operators import Arithmetic
+from symgrad.records import dataclass, field
 from symgrad.types import Tuple, is_complex, promote
 
 REMEMBERED = 5000  # applications whose type an op remembers

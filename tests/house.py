@@ -20,7 +20,7 @@ PACKAGE = REPO / "symgrad"
 # Modules of a starred package may import one another (no cycles); those of ops/ in the order of
 # MODULES there.
 ROOMS = {
-    "ground": "errors extras origin config",
+    "ground": "records errors extras origin config",
     "words": "types",
     "grammar": "operators node scalars domains filters shared op families derive constructors",
     "ops": "ops.* ops nnet",

@@ -18,11 +18,11 @@ cast unless a ``cast`` says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from symgrad.records import dataclass, field
 from symgrad.scalars import ROWS
 from symgrad.types import SHORT, Dim, Type
 

@@ -9,10 +9,10 @@ values and outputs are never handed over, except a shared value to its own updat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from symgrad.ops.ifelse import RISKY
+from symgrad.records import dataclass, field
 from symgrad.types import BYTES
 
 

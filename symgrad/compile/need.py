@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from symgrad import origin
@@ -16,6 +14,7 @@ from symgrad.errors import ArgumentError, MissingInputError, ShapeError, near
 from symgrad.interpret import run
 from symgrad.node import CONST
 from symgrad.op import apply
+from symgrad.records import dataclass
 from symgrad.types import BYTES, Dim, Type
 
 

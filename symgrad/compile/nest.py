@@ -15,8 +15,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgrad.compile.kernel import (
     Affine,
     Axis,
@@ -30,6 +28,7 @@ from symgrad.compile.kernel import (
     text,
     type_name,
 )
+from symgrad.records import dataclass
 
 # -- the tree
 

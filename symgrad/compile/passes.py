@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -36,6 +35,7 @@ from symgrad.derive import expansion
 from symgrad.errors import ArgumentError, UnknownName, near
 from symgrad.node import toposort
 from symgrad.ops.nn import softmax
+from symgrad.records import dataclass, field
 
 
 class Pass(NamedTuple):

@@ -8,7 +8,6 @@ same list (`rule_on`).
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from symgrad.errors import ArgumentError
 from symgrad.node import CONST, Node
 from symgrad.op import Pattern
+from symgrad.records import dataclass, field
 
 exact = "exact"  # bit for bit the same
 rounding = "rounding"  # the same up to rounding, or the sign of a zero

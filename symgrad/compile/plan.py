@@ -3,7 +3,6 @@ compiles a `Plan`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from symgrad import origin
@@ -11,6 +10,7 @@ from symgrad.compile.fuse import fuse
 from symgrad.errors import ShapeError
 from symgrad.node import SHARED, toposort
 from symgrad.op import infer
+from symgrad.records import dataclass, field
 from symgrad.types import Dim
 
 

@@ -4,7 +4,6 @@ updates."""
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from symgrad.errors import (
 )
 from symgrad.node import CONST, INPUT, SHARED, Node, as_node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake
+from symgrad.records import dataclass
 from symgrad.shared import Shared
 from symgrad.types import clash
 

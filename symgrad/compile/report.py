@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from textwrap import shorten
 
 from symgrad.compile.backends import part
 from symgrad.compile.passes import BY_NAME, Row
 from symgrad.graph import metrics
+from symgrad.records import dataclass, field
 
 SLOWEST = 6  # rules that are named with their time
 

@@ -12,12 +12,12 @@ many new nodes, for each node that there was (`RewriteGrowth`).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 from symgrad.compile.pattern import attempt
 from symgrad.errors import RewriteGrowth, RewriteLoop
 from symgrad.op import weak_numbers
 from symgrad.origin import report
+from symgrad.records import dataclass, field
 from symgrad.types import Dim
 
 # What a rule may do for each node of the graph, and in any case.  In large graphs no rule of

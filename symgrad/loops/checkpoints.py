@@ -7,8 +7,6 @@ usual kind, so that the last row of every result is one of its.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from symgrad.errors import ArgumentError
@@ -21,6 +19,7 @@ from symgrad.ops.join import continued
 from symgrad.ops.lengths import known, lengths
 from symgrad.ops.scan_grad import cheap
 from symgrad.ops.shape import reshape, unsqueeze
+from symgrad.records import replace
 from symgrad.types import BYTES, kind_of
 
 

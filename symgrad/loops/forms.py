@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import wraps
 
 import numpy as np
@@ -15,6 +14,7 @@ from symgrad.errors import ArgumentError, DtypeError, ShapeError, SymgradError, 
 from symgrad.node import CONST, TABLE, Node, as_node, constant
 from symgrad.op import cast_node
 from symgrad.ops.lengths import known, length
+from symgrad.records import dataclass
 from symgrad.shared import Shared
 from symgrad.types import kind_of
 

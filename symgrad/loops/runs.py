@@ -6,12 +6,11 @@ Each gives `Done`: the rows of every state and mapped value, and the states at t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from symgrad.node import TABLE, constant
 from symgrad.op import weak_numbers
 from symgrad.ops.join import continued
 from symgrad.ops.lengths import known
+from symgrad.records import dataclass, replace
 from symgrad.types import is_float
 
 

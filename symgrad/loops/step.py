@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from symgrad.loops.forms import Updates, listed, read_returned, told
 from symgrad.node import CONST, SHARED, TABLE, Node, as_node, rebuild, toposort, variable
 from symgrad.op import cast_node, remake
 from symgrad.ops.draft import Draft, Mapped, Rows, outside
+from symgrad.records import dataclass, field
 from symgrad.shared import births
 from symgrad.types import clash, kind_of
 

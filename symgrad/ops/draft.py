@@ -3,12 +3,11 @@ work on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from symgrad.node import CONST, TABLE, toposort
 from symgrad.op import make
 from symgrad.ops.body import Body, State
 from symgrad.ops.ifelse import held
+from symgrad.records import dataclass, field
 
 
 @dataclass(eq=False)

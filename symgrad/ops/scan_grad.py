@@ -8,8 +8,6 @@ body says so.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.derive import backward, forward, reachable
 from symgrad.node import CONST, TABLE, constant, leaves, rebuild, toposort
 from symgrad.op import make, remake
@@ -18,6 +16,7 @@ from symgrad.ops.ifelse import ifelse, needs
 from symgrad.ops.lengths import length
 from symgrad.ops.shape import unsqueeze
 from symgrad.ops.source import zeros_like
+from symgrad.records import replace
 from symgrad.scalars import Apply, expression, parts
 from symgrad.types import is_float
 

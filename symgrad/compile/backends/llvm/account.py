@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from itertools import chain
 
 from symgrad import origin
@@ -18,6 +17,7 @@ from symgrad.compile.kernel import Apply, Lit, Load, body_key, walk
 from symgrad.compile.loops import loops as nested
 from symgrad.compile.lower import lower
 from symgrad.compile.nest import Assign, Fold, For, Local, expressions, statements
+from symgrad.records import dataclass
 from symgrad.types import BYTES
 
 VECTOR = re.compile(r"(?:load|store|fadd|fmul|select|add|and) <(\d+) x (float|double|half|i\d+)>"

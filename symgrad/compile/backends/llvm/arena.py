@@ -7,13 +7,13 @@ where the kernel reads each element before it writes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
 from symgrad.compile.memory import counter
 from symgrad.compile.nest import Assign, For, statements
 from symgrad.ops.lengths import known
+from symgrad.records import dataclass, field, replace
 from symgrad.types import BYTES, Dim, is_complex
 
 LATE = -1  # the number of a slot that is no part of the arena, since its lengths are not known then

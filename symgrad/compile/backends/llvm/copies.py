@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.compile.backends.llvm.control import Control
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.values import Value, part
@@ -12,6 +10,7 @@ from symgrad.compile.loops import loops
 from symgrad.errors import ShapeError
 from symgrad.op import explain
 from symgrad.ops.lengths import known
+from symgrad.records import replace
 from symgrad.types import Dim, Type, is_complex, real_of
 
 

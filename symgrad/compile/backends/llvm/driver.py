@@ -7,14 +7,13 @@ or the number of what went wrong (`errors`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.compile.backends.llvm.arena import LATE, LINE
 from symgrad.compile.backends.llvm.control import FAILED, WORD
 from symgrad.compile.backends.llvm.ir import Module
 from symgrad.compile.backends.llvm.moves import Moves
 from symgrad.compile.backends.llvm.steps import Loops
 from symgrad.compile.backends.llvm.values import Lengths, Value
+from symgrad.records import replace
 from symgrad.types import BYTES
 
 

@@ -3,12 +3,11 @@ apart, and its kernels check every computed index."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.compile.backends.llvm.arena import LATE
 from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.kernel import Index, Load, walk
 from symgrad.compile.nest import Assign, For, Local, expressions, statements
+from symgrad.records import replace
 from symgrad.types import BYTES
 
 

@@ -8,8 +8,6 @@ loops in them are vectors (`inner.py`); what stands around them is scalar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgrad.compile.backends.llvm import rows
 from symgrad.compile.backends.llvm.fold import beats, combined
 from symgrad.compile.backends.llvm.inner import CHEAP, innermost, vectors
@@ -24,6 +22,7 @@ from symgrad.compile.nest import (
     expressions,
     statements,
 )
+from symgrad.records import dataclass
 from symgrad.types import Dim
 
 MANY = 48  # costly rows in one kernel, from which on they are called

@@ -3,12 +3,11 @@ computed before the loop, the rest lane by lane."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from symgrad.compile.backends.llvm import rows
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, count, wide
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, walk
 from symgrad.compile.nest import Assign, Fold, Local
+from symgrad.records import dataclass, field
 from symgrad.types import BYTES, Dim
 
 

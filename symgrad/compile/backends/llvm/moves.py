@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.compile.backends.llvm import flat, kernels, pairs, products
 from symgrad.compile.backends.llvm.arena import without_copy
 from symgrad.compile.backends.llvm.copies import Copies
@@ -27,6 +25,7 @@ from symgrad.errors import IndexingError, ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain
 from symgrad.ops.index import outside
+from symgrad.records import replace
 
 UNREAD = Value("null", "int8", (), ())  # an array that a guard does not look at
 

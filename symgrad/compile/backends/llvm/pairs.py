@@ -8,12 +8,12 @@ are rounded before they are added, which NumPy's are not on machines that can do
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.values import Value
 from symgrad.compile.kernel import Apply, Lit, Load, walk
 from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty
+from symgrad.records import replace
 from symgrad.types import is_complex, real_of
 
 PARTS = ("re", "im")

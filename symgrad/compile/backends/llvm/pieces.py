@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import replace
 
 from symgrad.compile.backends.llvm import kernels, pairs
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER
@@ -16,6 +15,7 @@ from symgrad.compile.nest import Assign, Buffer, Fold, For, Local, Nonempty, sta
 from symgrad.op import infer
 from symgrad.ops.index import Slice
 from symgrad.ops.lengths import known
+from symgrad.records import replace
 from symgrad.types import is_complex
 
 # `guard`: the nest's checks of indices alone, where they can be made before anything is computed.

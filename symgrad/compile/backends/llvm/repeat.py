@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.values import Value
 from symgrad.errors import ShapeError
 from symgrad.node import constant
 from symgrad.op import explain
+from symgrad.records import replace
 
 
 class Repeated:

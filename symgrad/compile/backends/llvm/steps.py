@@ -10,7 +10,6 @@ bound and compared once, before the loop.
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import replace
 
 from symgrad.compile.backends.llvm import products
 from symgrad.compile.backends.llvm.arena import (
@@ -32,6 +31,7 @@ from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain, infer
 from symgrad.ops.lengths import known
+from symgrad.records import replace
 from symgrad.types import Dim
 
 MANY = 8  # steps for which it pays to lay out a matrix anew

@@ -7,10 +7,9 @@ sums: enough of them to keep two multipliers busy, few enough for the registers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from symgrad.compile.backends.llvm import engine
 from symgrad.compile.backends.llvm.ir import MEMORY, SUFFIX, constant, count, wide
+from symgrad.records import dataclass
 from symgrad.types import BYTES
 
 STACK = 24_576  # bytes of a piece of b: half of a first-level cache

@@ -3,7 +3,6 @@ them, which cost no more than a little arithmetic."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from symgrad.compile.backends.llvm.ir import MEMORY
@@ -11,6 +10,7 @@ from symgrad.errors import ShapeError
 from symgrad.op import explain
 from symgrad.ops.index import FULL, Slice
 from symgrad.ops.lengths import known
+from symgrad.records import dataclass
 
 
 @dataclass
