@@ -224,6 +224,11 @@ def held(code, known):
     the python backend, whose values last until the call ends."""
     code = getattr(code, "code", code)  # of a program that is checked, the program
     kept, alive, peak = code.buffers(known), sum([known.bytes(s) for s in code.late]), 0
+    parts = {}  # results of loops and branches
+    for n in code.plan.nodes:
+        if n.op.name == "item":
+            whole = n.inputs[0]
+            parts[whole] = parts.get(whole, 0) + known.bytes(n.type)
     for n in code.plan.nodes:
         if n in code.makes:
             alive += known.bytes(n.type)
@@ -236,8 +241,7 @@ def held(code, known):
             during = after = 0
             if n.op.kind == "loop":
                 during, after = _beside(n.attrs[0], programs[0].plan, insides[0])
-            results = sum([known.bytes(i.type) for i in code.plan.nodes
-                           if i.op.name == "item" and i.inputs[0] is n])
+            results = parts.get(n, 0)
             stays = results if n.op.kind == "loop" else 0
             peak = max(peak, alive + stays + during + max([fresh for _, fresh in needs]),
                        alive + results + after)
