@@ -147,6 +147,7 @@ def test_who_takes_least(peers):
     assert peers.memory.least(row) == "numpy" and peers.memory.better(row) == {"numpy": 2.0}
     nothing = memory_row(symgrad=0.2, numpy=0.1, jax=6.0)
     assert peers.memory.least(nothing) is None and not peers.memory.better(nothing)
+    assert peers.memory.least(memory_row(symgrad=0.2, numpy=2.0)) == "symgrad"
     titles = {"symgrad": "symgrad", "symgrad-numpy": "its numpy", "numpy": "by hand", "torch": "t"}
     told = {"frameworks": titles, "works": [row], "machine": {"processor": "P", "date": "2026-1-2"}}
     text = peers.memory.section(told)
