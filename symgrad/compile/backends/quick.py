@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from symgrad.types import BYTES
+
 BLAS_DTYPES = ("float32", "float64")
 
 
@@ -139,6 +141,18 @@ def adding_rows(x, gemv):
 LONG, SMALL = 96, 65536  # `add_product`: inner lengths above the one, results up to the other
 
 
+def _long_and_thin(inner, size):
+    return inner > LONG and size <= SMALL
+
+
+def apart(node, lengths):
+    """Bytes of the product that `add_product` makes apart from its result, given `Lengths`."""
+    if node.op.name != "gemm":
+        return 0
+    inner, size = lengths.of(node.inputs[1].type.shape[1]), lengths.bytes(node.type)
+    return size * _long_and_thin(inner, size // BYTES[node.type.dtype])
+
+
 def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
     """out = beta * out + alpha * A @ B, where `a` and `b` are A and B transposed (or, flipped, as
     they are).
@@ -146,7 +160,7 @@ def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
     BLAS does it in one pass over `out`, which wins but for long thin products into something small.
     """
     inner = a.shape[1] if flip_a else a.shape[0]
-    if inner > LONG and out.size <= SMALL or not inner or not out.size:
+    if _long_and_thin(inner, out.size) or not inner or not out.size:
         t = np.dot(a if flip_a else a.T, b if flip_b else b.T)
         t *= alpha
         if beta != 1:
