@@ -22,6 +22,8 @@ SUITES = {
     "numpy": ("training steps and a long chain, beside NumPy by hand",
               ("works.logistic", "works.mlp", "works.chain")),
     "calls": ("calls with next to nothing to compute, beside NumPy by hand", ("works.calls",)),
+    "rows": ("kernels over short rows, beside NumPy by hand and beside symgrad without fusion",
+             ("works.rows",)),
     "compile": ("import, first result, time a node up to 50 k nodes", ("works.compile_time",)),
     "loops": ("scans: compile time, a step, memory with checkpoints", ("works.loops",)),
 }

@@ -80,6 +80,14 @@ def max_along(x, axis, out):
     return np.maximum.reduce(x, axis=axis, out=out)
 
 
+def supremum_along(x, axis, out):
+    """``max_along``, or -inf where there is nothing."""
+    if x.shape[axis]:
+        max_along(x, axis, out)
+    else:
+        out.fill(-np.inf)
+
+
 def summing(x, axis=0, out=None):
     """A function without arguments that does ``sum_along(x, axis, out)``, of a vector
     ``sum_of(x)``: for arrays that stay, the way is chosen once."""
@@ -110,6 +118,11 @@ def maximising(x, axis, out):
     else:
         return partial(np.maximum.reduce, x, axis, None, out)
     return maximum
+
+
+def suprema(x, axis, out):
+    """A function without arguments that does ``supremum_along(x, axis, out)``."""
+    return maximising(x, axis, out) if x.shape[axis] else partial(out.fill, -np.inf)
 
 
 def adding_rows(x, gemv):
