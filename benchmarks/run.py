@@ -1,6 +1,6 @@
 """Time symgrad: `python benchmarks/run.py numpy`, or several suites; see README.md here.
 
-`run.py peers`, `ablation` and `readme` have options of their own (`run.py peers --help`).
+`run.py peers`, `memory`, `ablation` and `readme` have options of their own (`run.py peers --help`).
 
 A missed bound is printed as MISSED and changes nothing else: the exit status is 1 only when a work
 could not run or gave wrong numbers.
@@ -22,6 +22,8 @@ SUITES = {
     "numpy": ("training steps and a long chain, beside NumPy by hand",
               ("works.logistic", "works.mlp", "works.chain")),
     "calls": ("calls with next to nothing to compute, beside NumPy by hand", ("works.calls",)),
+    "rows": ("kernels over short rows, beside NumPy by hand and beside symgrad without fusion",
+             ("works.rows",)),
     "compile": ("import, first result, time a node up to 50 k nodes", ("works.compile_time",)),
     "loops": ("scans: compile time, a step, memory with checkpoints", ("works.loops",)),
 }
@@ -29,6 +31,7 @@ SUITES = {
 # Commands by name: each has a `main(arguments)` of its own.
 COMMANDS = {
     "peers": ("the same works in NumPy, JAX, torch, PyTensor and autograd", "peers.compare"),
+    "memory": ("peak memory of calls, first results and imports, beside the same", "peers.memory"),
     "ablation": ("what each rule is worth: the tables of docs/ablation.md", "ablation"),
     "readme": ("write the README's table from the peers' results", "peers.readme"),
 }

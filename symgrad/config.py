@@ -7,7 +7,6 @@ at run time.
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import operator
 import os
@@ -175,6 +174,8 @@ def load(environ=os.environ, home=None):
     ``SYMGRAD_<OPTION>``."""
     file = Path(home or Path.home()) / ".symgradrc"
     if file.is_file():
+        import configparser  # most have no such file
+
         parser = configparser.ConfigParser(interpolation=None)
         parser.optionxform = str
         try:

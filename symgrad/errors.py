@@ -3,8 +3,6 @@ repair."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 
 class SymgradError(Exception):
     """The root of all errors that symgrad raises on purpose.
@@ -263,6 +261,8 @@ def near(name, known):
     'did you mean stabilise?'
     """
     known = [str(k) for k in known]
+    from difflib import get_close_matches  # a program without errors does without it
+
     found = get_close_matches(str(name), known, n=3, cutoff=0.5)
     if found:
         return f"did you mean {' or '.join(found)}?"

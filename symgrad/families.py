@@ -83,15 +83,15 @@ def real_floating(*dtypes):
 
 def record(kind, function, **row):
     """An `Op` from a function and the family's fields."""
-    parameters = inspect.signature(function).parameters.values()
-    attrs = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    arity = None if variadic else sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    code = function.__code__  # 155 signatures of `inspect` would be a tenth of the import
+    count, defaults = code.co_argcount, function.__kwdefaults__ or {}
+    attrs = code.co_varnames[count:count + code.co_kwonlyargcount]
+    variadic = code.co_flags & inspect.CO_VARARGS
     row.setdefault("numpy", function)
     facts = row.pop("facts", {})
-    return Op(function.__name__.rstrip("_"), kind, arity, tuple(p.name for p in attrs),
-              tuple(p.default for p in attrs), facts=facts, doc=inspect.getdoc(function) or "",
-              module=function.__module__, **row)
+    return Op(function.__name__.rstrip("_"), kind, None if variadic else count, attrs,
+              tuple([defaults.get(a, inspect.Parameter.empty) for a in attrs]), facts=facts,
+              doc=inspect.getdoc(function) or "", module=function.__module__, **row)
 
 
 def define(kind, infer=None, infer_from=None, **row):

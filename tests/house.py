@@ -38,10 +38,12 @@ ROOMS = {
 # Packages that cost time to import or may be missing; they are imported inside functions.
 OPTIONAL = {
     "networkx", "scipy", "matplotlib", "tqdm", "pooch", "sklearn", "safetensors", "llvmlite", "jax",
+    "configparser", "difflib",
 }  # fmt: skip
 REQUIRED = {"numpy"}  # what a module may import when it is imported itself
-# Modules that import by a computed name: optional packages, unpickled ops, backends on use.
-IMPORTERS = {"extras", "op", "compile.backends.__init__"}
+# Modules that import by a computed name: optional packages, unpickled ops, backends and tools on
+# use.
+IMPORTERS = {"extras", "op", "compile.backends.__init__", "__init__"}
 # Modules outside ops/ with many names of ops: operators and methods by name; scalar functions;
 # other spellings; how NumPy and BLAS spell a library call; which views are no more than arithmetic.
 LISTERS = {"operators", "scalars", "tensor", "compile.backends.spelled",

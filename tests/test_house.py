@@ -292,6 +292,31 @@ def public_names(module):
     return [name for name in dir(module) if not name.startswith("_")]
 
 
+LATER = """
+    import sys
+    import symgrad as sg
+    before = set(sys.modules)
+    assert not {m for m in before if m.startswith(("symgrad.tools", "symgrad.random",
+                                                   "symgrad.loops", "symgrad.datasets"))}
+    assert set(sg.__all__) <= set(dir(sg))
+    for name in sg.__all__:
+        assert getattr(sg, name) is getattr(sg, name), name
+    from symgrad import draw, scan, updates
+    assert "symgrad.tools.draw" in sys.modules and sg.map is not map
+    x = sg.tensor.dvector("x")
+    f = sg.function([x], x + 1)
+    assert type(f).explain is type(f).explain and f.explain() and callable(f.why)
+    try:
+        sg.scna
+    except AttributeError as error:
+        print(error)
+"""
+
+
+def test_what_is_imported_when_asked_for():
+    assert house.python(LATER) == "module 'symgrad' has no attribute 'scna'\n"
+
+
 @pytest.mark.parametrize("name", public_names(T))
 def test_public_names_have_a_manual_page(name):
     value = getattr(T, name)

@@ -1,15 +1,18 @@
 """The benchmark beside the peers: its works are right, and its tables say who is faster."""
 
 import ast
+import json
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
+import house
 import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-MODULES = "compare frameworks readme rounds table with_numpy with_symgrad worker works".split()
+MODULES = ("compare footprint frameworks memory readme rounds table with_numpy with_symgrad worker "
+           "works").split()
 QUICK = ["sgd", "sgd-vector", "logistic-20", "mlp-20", "recurrence", "steps", "call"]
 
 
@@ -102,3 +105,87 @@ def test_works_are_measured_again(peers, tmp_path):
     assert told == [("sgd", 1), ("lstm", 2), ("call", 2)]
     with pytest.raises(SystemExit, match="another processor: P"):
         peers.compare.before(tmp_path, facts | {"processor": "Q"}, True)
+
+
+# -- memory
+
+
+CALL = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    import numpy as np
+    from peers import footprint
+    kept, size = np.ones(3_000_000, np.uint8), 2_000_000
+
+    def call(x):
+        kept[:] += x
+        for _ in range(3):
+            x = np.full(size, 2, np.uint8)      # two at once, when the next is made
+        return float(x[0])
+
+    for known in (0, 0, 0, kept.nbytes):
+        print(footprint.one_call(call, (np.uint8(1),), lambda _: None, known))
+"""
+
+
+def test_memory_of_a_call_is_what_it_keeps_and_what_comes_and_goes(peers):
+    if not peers.memory.resident.able():
+        pytest.skip("the kernel does not tell")
+    told = house.python(CALL, str(BENCHMARKS), **peers.memory.LET_GO)
+    *whole, less = map(int, told.split())
+    assert np.median(whole) == pytest.approx(7_000_000, rel=0.1)
+    assert less == pytest.approx(4_000_000, rel=0.2), "less what is known"
+
+
+def test_memory_of_symgrad_is_foretold(peers, tmp_path):
+    """In a process of its own, as the suite measures it."""
+    if not peers.memory.resident.able():
+        pytest.skip("the kernel does not tell")
+    work, ours = peers.works.BY_NAME["chain"], peers.frameworks.BY_NAME["symgrad"]
+    options = SimpleNamespace(patience=300)
+    told = peers.memory.measure(work, [ours], str(tmp_path), options)["figures"]["symgrad"]
+    assert told["predicted"] >= 16 and told["median"] == pytest.approx(told["predicted"], rel=0.1)
+
+
+def memory_row(**figures):
+    return {"name": "mlp", "title": "a | b", "unit": "MB", "fresh": False, "notes": {},
+            "figures": {n: {"low": v, "median": v, "high": v} for n, v in figures.items()}}
+
+
+def test_who_takes_least(peers):
+    row = memory_row(symgrad=4.0, numpy=2.0, jax=6.0, **{"symgrad-numpy": 1.5})
+    assert peers.memory.least(row) == "numpy" and peers.memory.better(row) == {"numpy": 2.0}
+    nothing = memory_row(symgrad=0.2, numpy=0.1, jax=6.0)
+    assert peers.memory.least(nothing) is None and not peers.memory.better(nothing)
+    assert peers.memory.least(memory_row(symgrad=0.2, numpy=2.0)) == "symgrad"
+    titles = {"symgrad": "symgrad", "symgrad-numpy": "its numpy", "numpy": "by hand", "torch": "t"}
+    told = {"frameworks": titles, "works": [row], "machine": {"processor": "P", "date": "2026-1-2"}}
+    text = peers.memory.section(told)
+    assert "| a &#124; b | 4 | **2** | – |" in text and "* a | b: by hand 2" in text
+    row["figures"]["symgrad"]["predicted"] = 3.9
+    assert peers.memory.cell(row, "symgrad") == "4 (3.9)"
+    assert peers.memory.cell(nothing, "numpy") == "< 1"
+
+
+def test_columns_are_measured_again(peers):
+    old = memory_row(symgrad=4.0, numpy=2.0) | {"notes": {"jax": "not ready"}}
+    new = memory_row(symgrad=3.0, jax=5.0)
+    merged = peers.memory.added(new, [old])
+    assert {n: f["median"] for n, f in merged["figures"].items()} == {
+        "symgrad": 3.0, "numpy": 2.0, "jax": 5.0}
+    assert merged["notes"] == {}
+
+
+def test_both_tables_go_into_the_readme(peers, tmp_path, capsys):
+    facts = {"processor": "P", "date": "2026-01-02", "python": "3", "versions": {}}
+    told = {"machine": facts, "frameworks": {"symgrad": "symgrad"}, "works": []}
+    for name in ("peers", "memory"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(told))
+    page, words = tmp_path / "README.md", ["--file", str(tmp_path / "README.md"), "--results",
+                                           str(tmp_path)]
+    page.write_text("".join(f"<!-- {n}: begin -->\nold\n<!-- {n}: end -->\n"
+                            for n in ("peers", "memory")))
+    assert peers.readme.main(words) == 0
+    assert "\nold\n" not in page.read_text() and page.read_text().count("No peer") == 2
+    page.write_text("<!-- peers: begin -->\n<!-- peers: end -->\n")
+    assert peers.readme.main(words) == 1 and "memory: begin" in capsys.readouterr().out

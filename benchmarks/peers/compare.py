@@ -60,9 +60,9 @@ def named(patterns: str, things) -> list:
     return [t for t in things if any(fnmatch.fnmatchcase(t.name, p) for p in wanted)]
 
 
-def before(folder: Path, facts: dict, every_column: bool) -> list[dict]:
+def before(folder: Path, facts: dict, every_column: bool, name: str = "peers") -> list[dict]:
     """The rows of an earlier run of the same processor, Python, versions and columns."""
-    told = json.loads((folder / "peers.json").read_text())
+    told = json.loads((folder / f"{name}.json").read_text())
     for word in ("processor", "python", "clock", "versions", "backend"):
         if told["machine"][word] != facts[word]:
             raise SystemExit(f"--again: {folder} is of another {word}: {told['machine'][word]}")
@@ -77,12 +77,14 @@ def merged(earlier: list[dict], rows: list[dict]) -> list[dict]:
     return [known[work.name] for work in works.WORKS if work.name in known]
 
 
-def save(folder: Path, facts: dict, columns, rows: list[dict]) -> None:
+def save(folder: Path, facts: dict, columns, rows: list[dict], scale=plot.TIMES,
+         name: str = "peers") -> None:
     """Write `peers.json` (what was measured) and `peers.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {"machine": facts, "frameworks": {f.name: f.title for f in columns}, "works": rows}
-    (folder / "peers.json").write_text(json.dumps(told, indent=1) + "\n")
-    print(f"\nwrote {folder / 'peers.json'}" + plot.draw(told, folder / "peers.png"))
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"\nwrote {path}" + plot.draw(told, path.with_suffix(".png"), scale))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,29 +1,32 @@
-"""`python benchmarks/run.py readme`: the README's performance table, from results/peers.json."""
+"""`python benchmarks/run.py readme`: the README's tables of time and memory, from the results."""
 import argparse
 import json
 from pathlib import Path
 
 from report import figure
 
+from peers import memory
 from peers.compare import RESULTS
 from peers.table import SCALE
 
-BEGIN, END = "<!-- peers: begin -->", "<!-- peers: end -->"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def main(arguments=None) -> int:
-    """Write the table between the two markers; returns the exit status."""
+    """Write each table between its two markers; returns the exit status."""
     options = parser().parse_args(arguments)
-    told = json.loads(Path(options.results, "peers.json").read_text())
     path = Path(options.file)
     text = path.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        print(f"{path} needs the lines {BEGIN} and {END}, once each and in that order")
-        return 1
-    before, rest = text.split(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{section(told)}\n{END}{rest.split(END)[1]}")
-    print(f"wrote the table into {path}")
+    for name, made in {"peers": section, "memory": memory.section}.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            print(f"{path} needs the lines {begin} and {end}, once each and in that order")
+            return 1
+        told = json.loads(Path(options.results, f"{name}.json").read_text())
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{made(told)}\n{end}{rest.split(end)[1]}"
+    path.write_text(text)
+    print(f"wrote the tables into {path}")
     return 0
 
 
@@ -78,8 +81,8 @@ def times(ratio: float) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="run.py readme", description="Write the performance table.")
+    made = argparse.ArgumentParser(prog="run.py readme", description="Write the README's tables.")
     made.add_argument("--file", default=str(ROOT / "README.md"), help="where to (README.md)")
     made.add_argument("--results", default=str(RESULTS), metavar="FOLDER",
-                      help="where peers.json is (benchmarks/results)")
+                      help="where peers.json and memory.json are (benchmarks/results)")
     return made

@@ -201,16 +201,23 @@ def fresh(work: Fresh, framework: Framework, kept: str, options) -> float:
     """Seconds of one fresh process."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as empty:
         folder = os.path.join(kept, framework.name) if work.warm else empty
-        os.makedirs(folder, exist_ok=True)
-        command = [sys.executable, "-m", "peers.fresh", f"peers.{framework.module}",
-                   ",".join(framework.imports), *([work.of] if work.of else [])]
-        with tempfile.TemporaryFile(mode="w+") as errors:
-            try:
-                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True,
-                                      env=environment(framework, folder), check=True,
-                                      timeout=options.patience)
-            except subprocess.TimeoutExpired:
-                raise Failed(f"not ready after {options.patience:.0f} s") from None
-            except subprocess.CalledProcessError:
-                raise Failed(last_words(errors)) from None
-    return json.loads(done.stdout)["first" if work.of else "import"][options.clock]
+        words = [",".join(framework.imports), *([work.of] if work.of else [])]
+        told = ask("peers.fresh", words, framework, folder, options.patience)
+    return told["first" if work.of else "import"][options.clock]
+
+
+def ask(program: str, words, framework: Framework, folder: str, patience: float, **more) -> dict:
+    """What a process of a framework's own prints; its disk cache is in the folder, and `more` is
+    in its environment.  Raises Failed."""
+    os.makedirs(folder, exist_ok=True)
+    command = [sys.executable, "-m", program, f"peers.{framework.module}", *words]
+    with tempfile.TemporaryFile(mode="w+") as errors:
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True,
+                                  env=environment(framework, folder) | more, check=True,
+                                  timeout=patience)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"not ready after {patience:.0f} s") from None
+        except subprocess.CalledProcessError:
+            raise Failed(last_words(errors)) from None
+    return json.loads(done.stdout)

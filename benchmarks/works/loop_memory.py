@@ -1,6 +1,6 @@
 """Run in a process of its own: the peak memory of a long scan with gradient, and what is foretold.
 
-    python benchmarks/works/loop_memory.py
+    cd benchmarks; python -m works.loop_memory
 
 x = tanh(a x + b) of WIDTH numbers for STEPS steps, a checkpoint every EVERY of them, and the
 gradients of the last x's squares.  Prints JSON: `peak` (bytes above what the process held before
@@ -9,21 +9,14 @@ kernel's high-water mark, which Linux lets a process set back.
 """
 import json
 import time
-from pathlib import Path
 
 import numpy as np
+from resident import forget_peak, resident
 
 import symgrad as sg
 import symgrad.tensor as T
 
 STEPS, EVERY, WIDTH = 10_000, 100, 20_000
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-
-
-def resident(word: str) -> int:
-    """A number of the process's status, in bytes: VmRSS (now) or VmHWM (the most)."""
-    line, = (text for text in STATUS.read_text().splitlines() if text.startswith(word))
-    return int(line.split()[1]) * 1024
 
 
 def compiled():
@@ -38,7 +31,7 @@ def main() -> None:
     function = compiled()
     x, a, b = (np.full(WIDTH, v, np.float32) for v in (0.5, 0.9, 0.1))
     predicted = function.memory([v.shape for v in (x, a, b)]).total
-    RESET.write_text("5")
+    forget_peak()
     before, start = resident("VmRSS"), time.perf_counter()
     function(x, a, b)
     print(json.dumps({"peak": resident("VmHWM") - before, "predicted": predicted,

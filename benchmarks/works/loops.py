@@ -22,7 +22,7 @@ import symgrad.tensor as T
 STEPS = 10_000                  # of a loop whose steps are timed
 INNER = 100                     # of them in each step of a nested loop's outer one
 LENGTHS = (10, 1_000, 100_000)  # numbers of steps that are compiled for
-SCRIPT = Path(__file__).with_name("loop_memory.py")
+HERE = Path(__file__).resolve().parent.parent     # benchmarks/
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,8 @@ class Memory:
     at_most: float
 
     def measure(self, seconds: float, clock: str) -> Iterator[Row]:
-        done = subprocess.run([sys.executable, str(SCRIPT)], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-m", "works.loop_memory"], check=True,
+                              capture_output=True, cwd=HERE)
         told = json.loads(done.stdout)
         used, said = told["peak"] / 1e6, told["predicted"] / 1e6
         yield Row(self.name, "MB", Spread.of([used]), Spread.of([said]), Spread.of([used / said]),

@@ -220,13 +220,56 @@ def need(code, said, containers):
     `lengths`."""
     known = lengths(code.plan, said, [c.cell[0] for c in containers])
     account = part(getattr(code, "backend", None), "account")
-    if account is not None:
-        return Need(*account.needs(code, known))
-    plan, memory = code.plan, getattr(code, "memory", None)
-    if memory is None:  # every value is an array of its own
-        return Need(0, sum([known.bytes(n.type) for n in plan.nodes
-                            if type(n.type) is Type]))
-    late = [known.bytes(slot) for slot in memory.late]
-    made = [n for n in dict.fromkeys(plan.roots) if n.op is not CONST and (
-        n not in memory.homes or memory.homes[n].kind != "leaf")]
-    return Need(memory.bytes(known) + sum(late), sum([known.bytes(n.type) for n in made]))
+    return Need(*account.needs(code, known) if account else held(code, known))
+
+
+def held(code, known):
+    """(bytes kept between calls, bytes made anew and there at once) of a program of the numpy or
+    the python backend, whose values last until the call ends."""
+    code = getattr(code, "code", code)  # of a program that is checked, the program
+    kept, alive, peak = code.buffers(known), sum([known.bytes(s) for s in code.late]), 0
+    parts = {}  # results of loops and branches
+    for n in code.plan.nodes:
+        if n.op.name == "item":
+            whole = n.inputs[0]
+            parts[whole] = parts.get(whole, 0) + known.bytes(n.type)
+    for n in code.plan.nodes:
+        if n in code.makes:
+            alive += known.bytes(n.type)
+        peak = max(peak, alive + code.passing(n, known))
+        programs = code.inner.get(n, ())
+        if programs:
+            insides = [entered(p.plan, n, known) for p in programs]
+            needs = [held(p, inside) for p, inside in zip(programs, insides, strict=True)]
+            kept += max([k for k, _ in needs])
+            during = after = 0
+            if n.op.kind == "loop":
+                during, after = _beside(n.attrs[0], programs[0].plan, insides[0])
+            results = parts.get(n, 0)
+            stays = results if n.op.kind == "loop" else 0
+            peak = max(peak, alive + stays + during + max([fresh for _, fresh in needs]),
+                       alive + results + after)
+            alive += results
+    return kept, max(peak, alive + sum([known.bytes(n.type) for n in code.copied]))
+
+
+def _beside(body, plan, inside):
+    """Bytes there beside a loop's results: in a step, what the step before made of rows that are
+    kept (of others it is the result); after the last one, what it made."""
+    keeps = [*[s.keep for s in body.states], *body.maps]
+    made = [(inside.bytes(o.type), keep) for o, keep in zip(plan.outputs, keeps, strict=False)]
+    return sum([size for size, keep in made if keep]), sum([size for size, _ in made])
+
+
+def entered(plan, node, known):
+    """The lengths in a body of a loop or a branch, given those around it; what only a step can tell
+    counts as nothing."""
+    body, operands, inside = node.attrs[0], node.inputs[1:], Lengths(known)
+    for leaf, (k, _) in zip(plan.inputs, body.reads(), strict=True):
+        shape = operands[k].type.shape[body.inner(k):]
+        _bind(plan, leaf, [known.of(d) for d in shape], inside)
+    _follow(plan, {}, inside)
+    for n in plan.nodes:
+        for place in plan.places.get(n, ()):
+            inside.setdefault(place.length, 0)
+    return inside

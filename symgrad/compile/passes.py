@@ -51,6 +51,8 @@ class Pass(NamedTuple):
     docs: dict = {}  # noqa: RUF012
     # name -> function that makes graphs (or lists of outputs) at which the form fires
     samples: dict = {}  # noqa: RUF012
+    # name -> pairs (function that may decline it, class of its first argument), for `f.why_not`
+    deciders: dict = {}  # noqa: RUF012
     required: bool = False
     # names of passes that the bodies of loops are put through before this one
     bodies: tuple = ()
@@ -78,25 +80,31 @@ PIPELINE = (
     Pass("forward", "ops that only derivatives notice are left out", canonicalise.FORWARD),
     Pass("canonicalise", "one spelling for one meaning", canonicalise.RULES),
     Pass("collect", "sums and products in one normal form", run=collect.run,
-         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES),
+         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES,
+         deciders=collect.DECIDERS),
     Pass("stabilise", "forms nearer the true value", stabilise.RULES),
     Pass("merge", "loops over the same steps become one", run=loop_merge.run,
          kinds=loop_merge.KINDS, docs=loop_merge.DOCS, samples=loop_samples.MERGE,
+         deciders=loop_merge.DECIDERS,
          when=loop_merge.several, bodies=("forward", "canonicalise", "stabilise", "canonicalise")),
     Pass("shapes", "moves of shape ops", shapes.RULES),
     Pass("loops", "work moves out of loops, and what nobody reads is left out", run=loops.run,
          kinds=loops.KINDS, docs=loops.DOCS, samples=loop_samples.LOOPS,
+         deciders=loops.DECIDERS,
          bodies=("forward", "canonicalise", "collect", "stabilise", "shapes")),
     Pass("moves", "shapes once more, where loops have changed", shapes.RULES, after="loops"),
     Pass("specialise", "cheaper forms", specialise.RULES),
     Pass("expand", "composites become their definitions", _expand, required=True),
     Pass("tidy", "canonicalise once more", canonicalise.RULES),
     Pass("regroup", "collect once more", run=collect.run,
-         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES),
+         kinds=collect.KINDS, docs=collect.DOCS, samples=collect.SAMPLES,
+         deciders=collect.DECIDERS),
     Pass("blas", "products with scaling and addition in one call", run=blas.run,
-         kinds=blas.KINDS, docs=blas.DOCS, samples=blas.SAMPLES),
+         kinds=blas.KINDS, docs=blas.DOCS, samples=blas.SAMPLES,
+         deciders=blas.DECIDERS),
     Pass("sides", "what only one side of a conditional needs moves into it", run=sides.run,
-         kinds=sides.KINDS, docs=sides.DOCS, samples=loop_samples.SIDES, required=True),
+         kinds=sides.KINDS, docs=sides.DOCS, samples=loop_samples.SIDES,
+         deciders=sides.DECIDERS, required=True),
     Pass("fuse", "neighbouring ops become one kernel; off: one step a node"),
     Pass("reuse", "buffers are handed on; off: every value has its own"),
     Pass("inplace", "results take a dying operand's memory, updates their variable's"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from textwrap import shorten
 
 from symgrad.compile.backends import part
-from symgrad.compile.passes import Row
+from symgrad.compile.passes import BY_NAME, Row
 from symgrad.graph import metrics
 
 SLOWEST = 6  # rules that are named with their time
@@ -42,8 +42,12 @@ class Report:
     def times(self):
         """How many seconds each rule took, whether it fired or not, as ``{'pass.rule': seconds}``,
         slowest first; empty unless the function was made with ``profile=True``.  The forms of
-        `loops`, `blas` and `sides` work together: their time is that of their pass."""
+        `merge`, `loops`, `blas` and `sides` work together: their time is that of their pass, under
+        its name."""
         found = {f"{row.name}.{rule}": t for row in self.rows for rule, t in row.times.items()}
+        if self.timing:
+            found |= {row.name: row.seconds for row in self.rows if not row.times
+                      and row.name in BY_NAME and BY_NAME[row.name].run is not None}
         return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
     @property

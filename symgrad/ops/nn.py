@@ -13,7 +13,7 @@ from symgrad.ops.keys import getitem
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import clip, gt, relu, where
 from symgrad.ops.math import exp, expm1, log, log1p, neg, sigmoid
-from symgrad.ops.reduce import max_, sum_
+from symgrad.ops.reduce import sum_, supremum
 from symgrad.ops.shape import unsqueeze
 from symgrad.ops.source import arange
 from symgrad.ops.trig import tanh
@@ -49,7 +49,7 @@ def softmax(x, *, axis=-1):
     >>> softmax([1000.0, 1000.0, -np.inf]).eval()
     array([0.5, 0.5, 0. ], dtype=float32)
     """
-    e = exp(x - keep(max_, x, axis))
+    e = exp(x - keep(supremum, x, axis))
     return e / keep(sum_, e, axis)
 
 
@@ -71,7 +71,7 @@ def log_softmax(x, *, axis=-1):
     >>> log_softmax([1000.0, 0.0]).eval()
     array([    0., -1000.], dtype=float32)
     """
-    shifted = x - keep(max_, x, axis)
+    shifted = x - keep(supremum, x, axis)
     return shifted - log(keep(sum_, exp(shifted), axis))
 
 
@@ -129,7 +129,8 @@ def binary_crossentropy(output, target):
         return neg(target * log(output) + (1 - target) * log1p(neg(output)))
 
 
-@elementwise(scalar=lambda s, x, t: s.max(x, 0) - x * t + s.log1p(s.exp(-s.abs(x))),
+@elementwise(scalar=lambda s, x, t: (s.abs(x) * s.where(x >= 0, 1 - t, t)
+                                     + s.log1p(s.exp(-s.abs(x)))),
              slopes=lambda x, t, out: (sigmoid(x) - t, neg(x)), dtype=real_floating,
              domain=(real(-30, 30, near=(0.0,)), real(0, 1)))
 def sigmoid_binary_crossentropy(output, target):
@@ -138,8 +139,8 @@ def sigmoid_binary_crossentropy(output, target):
     >>> sigmoid_binary_crossentropy([-1000.0, 1000.0], [1, 1]).eval()
     array([1000.,    0.], dtype=float32)
     """
-    tail = np.log1p(np.exp(-np.abs(output)))
-    return np.maximum(output, 0) - output * target + tail
+    size = np.abs(output)  # and not max(x, 0) - x t, which takes inf from inf
+    return size * np.where(output >= 0, 1 - target, target) + np.log1p(np.exp(-size))
 
 
 @sigmoid_binary_crossentropy.public

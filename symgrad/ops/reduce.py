@@ -10,7 +10,7 @@ import numpy as np
 
 from symgrad.domains import anything, distinct, truth
 from symgrad.errors import ShapeError
-from symgrad.families import kept, no_out, ordered, reduced, reduction
+from symgrad.families import kept, no_out, ordered, real_floating, reduced, reduction
 from symgrad.node import as_node
 from symgrad.op import cast_node
 from symgrad.ops.cumulative import conjugate, cumprod
@@ -147,6 +147,17 @@ def min_(x, *, axis=None):
     return np.minimum.reduce(nonempty("min", x, axis), axis)
 
 
+@reduction("max", identity=lambda dtype: -np.inf, dtype=lambda dtype: real_floating(dtype)[1],
+           domain=distinct(-3, 3))
+def supremum(x, *, axis=None):
+    """The largest element over axes, as `max`, and of nothing -inf: always a float.
+
+    >>> supremum(np.zeros((2, 0)), axis=1).eval()
+    array([-inf, -inf])
+    """
+    return np.maximum.reduce(x, axis, initial=-np.inf)
+
+
 def _shared_equally(g, out, x, axis):
     hit = cast_node(eq.of(x, unsqueeze.of(out, axes=axis)), x.type.dtype)
     return [unsqueeze.of(g / sum_.of(hit, axis=axis), axes=axis) * hit]
@@ -154,6 +165,7 @@ def _shared_equally(g, out, x, axis):
 
 max_.vjp(_shared_equally)
 min_.vjp(_shared_equally)
+supremum.vjp(_shared_equally)
 
 
 def _places(types, axis):

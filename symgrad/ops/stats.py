@@ -18,7 +18,7 @@ from symgrad.ops.control import stop_gradient
 from symgrad.ops.lengths import lengths, product
 from symgrad.ops.logic import eq, isinf, maximum, neq, where
 from symgrad.ops.math import abs_, exp, log, pow_, sqr, sqrt
-from symgrad.ops.reduce import max_, min_, spread, sum_
+from symgrad.ops.reduce import max_, min_, spread, sum_, supremum
 from symgrad.ops.shape import unsqueeze
 from symgrad.ops.trig import conj, real_
 from symgrad.types import is_complex, is_float, named_dtype, real_of
@@ -156,7 +156,7 @@ std.public(_measure(std))
 def logsumexp(x, *, axis=None):
     """``log(sum(exp(x)))`` over axes without overflow (``scipy.special.logsumexp``).
 
-    It is -inf where all elements are, with gradient 0; inf where one is.
+    It is -inf where all elements are, or there is none, with gradient 0; inf where one is.
 
     >>> T.logsumexp([1000.0, 1000.0]).eval()
     array(1000.6932, dtype=float32)
@@ -166,7 +166,7 @@ def logsumexp(x, *, axis=None):
 
 
 def _finite_top(x, axis):
-    top = max_.of(x, axis=axis)
+    top = supremum.of(x, axis=axis)
     return where(isinf(top), 0, top)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from functools import wraps
+from functools import cache, wraps
 
 import numpy as np
 
@@ -72,17 +72,19 @@ def named(stream):
     return stream
 
 
-def _named(method):
-    signature = inspect.signature(method)
-    own = [p for p in signature.parameters.values()][1:]
-    text = f"{method.__name__}{signature.replace(parameters=own)}"
+_signature = cache(inspect.signature)  # of the methods that are called: it takes its time
 
+
+def _named(method):
     @wraps(method)
     def call(self, *args, **kwargs):
         try:
-            signature.bind(self, *args, **kwargs)
+            _signature(method).bind(self, *args, **kwargs)
         except TypeError as wrong:
-            raise ArgumentError(f"{method.__name__}: {wrong}\n  {text}") from None
+            signature = _signature(method)
+            own = [p for p in signature.parameters.values()][1:]
+            raise ArgumentError(f"{method.__name__}: {wrong}\n  {method.__name__}"
+                                f"{signature.replace(parameters=own)}") from None
         try:
             return method(self, *args, **kwargs)
         except SymgradError as error:

@@ -31,6 +31,7 @@ from symgrad.tools.ablate_table import ending, functions, headline, part
 PACKAGE = Path(__file__).parents[1]
 MODELS = PACKAGE.parent / "benchmarks" / "models"
 ALL = "all"
+FORMS = ("json", "csv", "html", "png")  # of a report
 # what BLAS libraries read when they are loaded
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS")
@@ -47,7 +48,7 @@ def register(commands):
         "functions that it called are taken, with the arguments of their last call: those in its "
         "globals if there are any.")
     parser.add_argument("targets", nargs="+", metavar="SCRIPT.py|MODEL")
-    for word in ("json", "csv", "html", "png"):
+    for word in FORMS:
         parser.add_argument(f"--{word}", type=Path, metavar="FILE", help=f"write it as {word}, too")
     parser.add_argument("--compare", type=Path, metavar="FILE",
                         help="tell what is worse than in an earlier --json report (exit status 1)")
@@ -81,6 +82,9 @@ def run(options):
     """The command; returns the exit code: 1 if something is worse than in the earlier report."""
     if not any(os.environ.get(word) for word in THREADS):
         return _with_one_thread(options)
+    for word in FORMS:
+        if file := getattr(options, word):
+            writable(file, f".{word}")
     earlier = options.compare and read(options.compare)
     pairs = [pair for target in options.targets
              for pair in functions_of(target, shlex.split(options.arguments))]
@@ -100,16 +104,29 @@ def run(options):
             return 1
     report = reduce(add, found)
     print(f"\n{ending(report)}")
-    for word in ("json", "csv", "html", "png"):
+    for word in FORMS:
         if file := getattr(options, word):
             print(f"wrote {report.save(file)}")
     return 1 if report.regressions else 0
 
 
+def writable(file, ending):
+    """Raises ArgumentError where a report cannot be written: now, not when all is measured."""
+    why = None
+    if file.suffix != ending:
+        why = f"its name must end in {ending}"
+    elif not file.parent.is_dir():
+        why = f"there is no folder {file.parent}"
+    elif file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        why = "it is a folder" if file.is_dir() else "there is no right to"
+    if why:
+        raise ArgumentError(f"ablate: cannot write {file}: {why}")
+
+
 def _with_one_thread(options):
     """The same command in a process whose BLAS has one thread: it reads that when it is loaded."""
     words = [sys.executable, "-m", "symgrad", "ablate", *options.targets]
-    for name in ("json", "csv", "html", "png", "compare", "rounds", "compiles", "arguments"):
+    for name in (*FORMS, "compare", "rounds", "compiles", "arguments"):
         if value := getattr(options, name):
             words.append(f"--{name}={value}")
     words += [f"--only={pattern}" for pattern in options.only or ()]

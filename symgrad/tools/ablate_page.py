@@ -7,19 +7,30 @@ from html import escape
 
 from symgrad.extras import need
 from symgrad.tools.ablate_stats import SAME
-from symgrad.tools.ablate_table import LEGEND, amount, figure, functions, headline, rank, told
+from symgrad.tools.ablate_table import (
+    COLUMNS,
+    USE,
+    amount,
+    figure,
+    functions,
+    headline,
+    rank,
+    told,
+)
 
 COLOURS = {"slower": "#15803d", "faster": "#b91c1c"}  # a rule that is of use; one that harms
 TICKS = (0.5, 0.7, 1, 1.5, 2, 3, 4, 6)  # of the picture: what is beyond is cut off there
 MANY = 4  # functions that a picture has bars for
 FAINT, INK = "#9ca3af", "#111827"
 STYLE = """\
-body{font:14px/1.4 Helvetica,Arial,sans-serif;color:#111827;margin:2em auto;max-width:1300px;
+body{font:14px/1.4 Helvetica,Arial,sans-serif;color:#111827;margin:2em auto;max-width:1600px;
 padding:0 1em}
 table{border-collapse:collapse;font-size:13px}
 th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #e5e7eb;white-space:nowrap}
 th{cursor:pointer;border-bottom:2px solid #111827}
-td:first-child,th:first-child,td.l{text-align:left}
+td:first-child,th:first-child,.l{text-align:left}
+.m{text-align:center}
+div{overflow-x:auto}
 tr.full{font-weight:bold;background:#f3f4f6}
 tr.idle{color:#9ca3af}
 p.f{color:#6b7280;white-space:pre-line}
@@ -27,6 +38,8 @@ ul.worse{color:#b91c1c}
 svg{vertical-align:middle}
 label{margin-right:1.5em}
 """
+COMPILING = """\
+compiling: the same of the time for compiling; in: the result that has the error."""
 # Columns are sorted by what `data-v` says; the boxes hide what does nothing.
 SCRIPT = """\
 document.querySelectorAll('th').forEach(function(th){th.onclick=function(){
@@ -40,16 +53,18 @@ box.onchange=function(){document.querySelectorAll('tr.idle').forEach(function(r)
  r.style.display=box.checked?'':'none'})};
 box.onchange();
 """
-HEADS = ("without", "kind", "us a call", "ratio", "0.5x … 1x … 2x", "effect on time", "compile ms",
-         "compiling", "nodes", "steps", "kernels", "bytes moved", "memory", "error", "in")
+HEADS = (("without", ""), ("kind", "l"), ("us a call", ""), ("ratio", ""), ("0.5x … 1x … 2x", "m"),
+         ("effect on time", "l"), ("compile ms", ""), ("compiling", "l"), ("nodes", ""),
+         ("steps", ""), ("kernels", ""), ("moved", ""), ("memory", ""), ("error", ""), ("in", "l"))
 
 
 def html(found):
     """The text of the page."""
-    parts = ["<!doctype html><html lang='en'><head><meta charset='utf-8'><title>symgrad ablate"
+    parts = ["<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+             "<meta name='viewport' content='width=device-width'><title>symgrad ablate"
              f"</title><style>{STYLE}</style></head><body><h1>symgrad ablate</h1>",
              f"<p class='f'>{escape(headline(found.machine))}</p>",
-             f"<p class='f'>{escape(LEGEND)}</p>",
+             f"<p class='f'>{_flowing(USE)}\n{_flowing(COMPILING)} {_flowing(COLUMNS)}</p>",
              "<p><label><input type='checkbox' id='idle'> show also what is not used, and what "
              "leaves the program as it is</label> A click on a head sorts.</p>"]
     if found.regressions is not None:
@@ -60,11 +75,15 @@ def html(found):
     for name in functions(found.rows):
         rows = sorted([r for r in found.rows if r["function"] == name], key=rank)
         whole = next(r for r in rows if r["kind"] == "full")
-        heads = "".join([f"<th>{escape(h)}</th>" for h in HEADS])
-        parts.append(f"<h2>{escape(name)}</h2><table><thead><tr>{heads}</tr></thead><tbody>")
+        heads = "".join([f"<th scope='col' class='{side}'>{escape(h)}</th>" for h, side in HEADS])
+        parts.append(f"<h2>{escape(name)}</h2><div><table><thead><tr>{heads}</tr></thead><tbody>")
         parts += [_html_row(row, whole) for row in rows]
-        parts.append("</tbody></table>")
+        parts.append("</tbody></table></div>")
     return "\n".join([*parts, f"<script>{SCRIPT}</script></body></html>", ""])
+
+
+def _flowing(text):
+    return escape(text.replace("\n", " "))
 
 
 def _html_row(row, whole):
@@ -99,8 +118,10 @@ def _bar(row):
           for word, v in row["ratio"].items()}
     colour = COLOURS.get(row["effect"], FAINT)
     left, right = sorted((middle, at["median"]))
-    return (f"<svg width='{width}' height='12'><rect x='{left:.1f}' y='2' height='8' "
-            f"width='{max(right - left, 1):.1f}' fill='{colour}' fill-opacity='.45'/>"
+    label = "{median:.2f}, from {low:.2f} to {high:.2f}".format(**row["ratio"])
+    return (f"<svg width='{width}' height='12' role='img' aria-label='{label}'>"
+            f"<rect x='{left:.1f}' y='2' height='8' width='{max(right - left, 1):.1f}' "
+            f"fill='{colour}' fill-opacity='.45'/>"
             f"<line x1='{at['low']:.1f}' x2='{at['high']:.1f}' y1='6' y2='6' stroke='{colour}' "
             f"stroke-width='2'/><line x1='{middle}' x2='{middle}' y1='0' y2='12' "
             f"stroke='{INK}' stroke-width='.7'/></svg>")

@@ -108,9 +108,11 @@ class Ablation:
 
 
 def read(file):
-    """The `Ablation` in a JSON file."""
+    """The `Ablation` in a JSON file; ArgumentError if there is none."""
     try:
         told = json.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"ablate: cannot read {file}: {error.strerror}") from None
     except ValueError as error:
         raise ArgumentError(f"ablate: {file} is no report: {error}") from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:

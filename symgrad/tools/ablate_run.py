@@ -44,31 +44,35 @@ def variants(backend="auto"):
     """All the ways there are: the whole; the same compiled again, which tells what noise is;
     everything off; families, passes, rules; other backends.
 
-    A rule that stands in two passes (`canonicalise` and `tidy` have the same) is left out of both;
-    a family is such a set of rules.
+    A rule that stands in several passes (`canonicalise` and `tidy` have the same ones; the rules
+    about signs are in four more) is left out of all of them; a family is a set of rules that two
+    passes share.
     """
     chosen = best() if backend == "auto" else backend
     found = [Variant("full", "full"), Variant("full, again", "again"),
              Variant("none", "all", "none")]
-    groups = {}  # the passes that share their rules
+    groups, homes = {}, {}  # the passes that share their rules; where each rule is
     for p in PIPELINE:
+        if p.required:
+            continue
         key = id(p.rules) if p.rules else (id(p.kinds) if p.kinds else p.name)
         groups.setdefault(key, []).append(p)
-    rules = []
+        for r in p.rules.rules if p.rules else p.kinds:
+            homes.setdefault(r if p.rules else (key, r), []).append((p.name, r.name if p.rules
+                                                                     else r))
     for group in groups.values():
-        names = {p.name: [r.name for r in p.rules.rules] if p.rules else list(p.kinds)
-                 for p in group}
-        if group[0].required:
-            continue
-        every = {n: tuple([f"{n}.{r}" for r in own]) for n, own in names.items()}
+        every = {p.name: tuple([f"{p.name}.{r.name if p.rules else r}"
+                                for r in (p.rules.rules if p.rules else p.kinds)]) for p in group}
         if len(group) > 1:
-            found.append(Variant(" ".join([f"-{n}" for n in names]), "family",
-                                 " ".join([f"-{n}" for n in names]),
+            found.append(Variant(" ".join([f"-{n}" for n in every]), "family",
+                                 " ".join([f"-{n}" for n in every]),
                                  rules=tuple([r for own in every.values() for r in own])))
         found += [Variant(f"-{n}", "pass", f"-{n}", rules=own) for n, own in every.items()]
-        first = group[0].name
-        rules += [Variant(f"-{first}.{r}", "rule", " ".join([f"-{n}.{r}" for n in names]),
-                          rules=tuple([f"{n}.{r}" for n in names])) for r in names[first]]
+    rules = []
+    for spots in homes.values():
+        names = [f"{p}.{r}" for p, r in spots]
+        rules.append(Variant(f"-{names[0]}", "rule", " ".join([f"-{n}" for n in names]),
+                             rules=tuple(names)))
     others = [Variant(b, "backend", backend=b) for b in BACKENDS if b != chosen and _there(b)]
     return found + rules + others
 

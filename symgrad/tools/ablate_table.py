@@ -38,10 +38,16 @@ def ending(found):
     return f"{LEGEND}\n\nbeside {when}:\n{text}"
 
 
-LEGEND = f"""\
+USE = f"""\
 A rule or pass that makes a call slower when it is left out is useful.  ratio: without it over the
-whole, in turns; {NOTHING!r}: its interval is not wholly beyond what compiling the whole again does.
-compile ms has a * where the same holds of the time for compiling.  A dot: as the whole."""
+whole, in turns; {NOTHING!r}: its interval is not wholly beyond what compiling the whole again
+does ('full, again')."""
+COLUMNS = """\
+moved: bytes that the steps read and write in a call; memory: what it takes (f.memory);
+error: the greatest of the results, relative, against long double.  A dot: as the whole."""
+LEGEND = f"""\
+{USE}  compile ms has a * where the same holds of the time for compiling.
+{COLUMNS}"""
 
 
 def headline(facts):

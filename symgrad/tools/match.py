@@ -23,7 +23,7 @@ class Miss:
     """What became of a rule at one node: how near it was, the sentence, the node."""
 
     rank: int
-    matched: float  # share of the pattern's ops
+    matched: float  # share of the pattern's ops, or how far its function came
     words: str
     node: object = None
 
@@ -162,10 +162,14 @@ def declined(function, given):
             function(*given)
     finally:
         sys.settrace(outer)
+    return gave_up(function, last[0])
+
+
+def gave_up(function, at):
+    """The sentence that a function declined at this line of its file."""
     lines = lines_of(function)
-    if last[0] not in lines:
+    if at not in lines:
         return "it declined"
-    at = last[0]
     words = " ".join(lines[at].split())
     indent = len(lines[at]) - len(lines[at].lstrip())
     for k in range(at - 1, min(lines), -1):

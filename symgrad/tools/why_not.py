@@ -7,6 +7,7 @@ by step; the nearest miss is told.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from textwrap import shorten
 
 from symgrad import origin
@@ -15,6 +16,7 @@ from symgrad.compile.passes import Selection, Trace, select
 from symgrad.compile.pattern import Rule, RuleSet, assumes
 from symgrad.compile.report import Report
 from symgrad.node import toposort
+from symgrad.tools.declines import Declines
 from symgrad.tools.explain import LONG, short
 from symgrad.tools.match import DECLINED, FIRED, NOWHERE, PATTERN, TAKEN, Miss, missed
 from symgrad.tools.rules import called, find, meaning
@@ -50,10 +52,11 @@ def why_not(function, rule, line=None):
     for p, r in chosen:
         off = _switched_off(p, r, selection)
         probe = _Probe.of(selection, p.name, r)
-        trace = Trace()
-        planned(request.roots, request.leaves, request.updated, probe,
-                Report(None, "", trace=trace), True)
-        found = _Tried(p, r, probe, trace.stages, line)
+        trace, declines = Trace(), Declines(called(r), p.deciders.get(r, ()))
+        with declines.watching() if declines.deciders else nullcontext():
+            planned(request.roots, request.leaves, request.updated, probe,
+                    Report(None, "", trace=trace), True)
+        found = _Tried(p, r, probe, trace.stages, line, declines.misses)
         if off:
             rows.append(f"{p.name}.{called(r)} is switched off: {off}")
         else:
@@ -124,8 +127,8 @@ def _watch(name, rule, seen):
 class _Tried:
     """The nodes at which a rule was tried in a compilation, or could have been."""
 
-    def __init__(self, p, rule, probe, stages, line):
-        self.p, self.rule, self.line = p, rule, line
+    def __init__(self, p, rule, probe, stages, line, declined):
+        self.p, self.rule, self.line, self.declined = p, rule, line, declined
         self.came, self.tried = probe.at[2:]
         self.stages = [s for s in stages if s.name == p.name]
         self.all = stages
@@ -155,6 +158,7 @@ class _Tried:
                 became = short(new) if new is not None else "another"
                 return Miss(FIRED, 1, f"it became {became}{more}", old)
             misses = [self.tell(n, pool) for n, pool in self.came.items() if self.around(n, near)]
+            misses += [m for m in self.declined if self.around(m.node, near)]
             best = min(misses, key=lambda m: m.order, default=None)
             if misses or near:
                 before = self.written(near) if best is None or best.rank > TAKEN else None
@@ -208,8 +212,9 @@ class _Tried:
         if not self.stages:
             return Miss(NOWHERE, 0, f"the pass {self.p.name} did not run: nothing called for it")
         if not isinstance(self.rule, Rule):
+            where = "at this line" if self.line is not None else "in the graph"
             return Miss(NOWHERE, 0, f"it is a form of the pass {self.p.name}, which looks at the "
-                        "whole graph and does not tell why it left something as it was")
+                        f"whole graph, and found nothing {where} that it could be of use to")
         heads = [op.name for op in self.rule.ops]
         wanted = " or ".join(heads[:4]) + (" …" if len(heads) > 4 else "")
         graphs = [n for s in self.stages for n in toposort(s.before)]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from differences import check_derivatives
+from helpers import BACKENDS
 
+import symgrad as sg
 import symgrad.tensor as T
 from symgrad.derive import backward
 from symgrad.errors import IndexingError, ShapeError
@@ -58,6 +60,16 @@ def test_infinite_logits():
     np.testing.assert_array_equal(T.log_softmax(x).eval(), wanted)
     assert np.isfinite(gradient(lambda x: T.softmax(x) ** 2, x)).all()
     assert np.isnan(T.softmax(np.full(3, -np.inf)).eval()).all()
+
+
+def test_no_logits():
+    """Of no columns there is a softmax, which is empty; the sum of no exponentials is 0."""
+    x = T.dmatrix("x")
+    for empty in (np.zeros((2, 0)), np.zeros((0, 0))):
+        for op in (T.softmax, T.log_softmax):
+            assert op(x, axis=1).eval({x: empty}).shape == empty.shape
+        np.testing.assert_array_equal(T.logsumexp(x, axis=1).eval({x: empty}),
+                                      np.full(len(empty), -np.inf))
 
 
 def test_softmax_types():
@@ -124,6 +136,19 @@ def test_binary_crossentropy():
                                [0, 0, 1000, 1000, np.log(2)], rtol=1e-6)
     found = gradient(T.sigmoid_binary_crossentropy, far, labels)
     np.testing.assert_allclose(found, [0, 0, 1, -1, -0.5])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_crossentropy_of_infinite_logits(backend):
+    """It is infinite unless the label is the one that is certain; nothing is taken from inf."""
+    x, t = T.dvector("x"), T.dvector("t")
+    cost = T.nnet.sigmoid_binary_crossentropy(x, t)
+    f = sg.function([x, t], [cost, sg.grad(cost.sum(), x)], backend=backend)
+    value, slope = f([np.inf, -np.inf, np.inf, -np.inf, 1e300, -800], [0.5, 0.5, 0, 1, 1, 1])
+    np.testing.assert_array_equal(value, [np.inf, np.inf, np.inf, np.inf, 0, 800])
+    np.testing.assert_array_equal(slope, [0.5, -0.5, 1, -1, 0, -1])
+    near = np.nextafter(1.0, 0)  # a label that is nearly certain: 1 - t is not lost beside x
+    assert f([30.0], [near])[0] == pytest.approx(30 * (1 - near) + np.exp(-30), rel=1e-14)
 
 
 def test_crossentropy_softmax_1hot():

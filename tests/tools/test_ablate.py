@@ -235,6 +235,8 @@ def test_a_file_that_is_no_report(tmp_path):
     path.write_text("{")
     with pytest.raises(ArgumentError, match="is no report: "):
         ablate_report.read(path)
+    with pytest.raises(ArgumentError, match=r"cannot read .*b\.json: No such file"):
+        ablate_report.read(tmp_path / "b.json")
 
 
 # -- messages
@@ -292,6 +294,10 @@ def test_variants_are_all_that_can_be_left_out():
     assert {"-canonicalise -tidy", "-collect -regroup", "none", "numpy", "python"} <= names
     one = next(v for v in variants("llvm") if v.name == "-canonicalise.fold")
     assert one.passes == "-canonicalise.fold -tidy.fold"
+    sign = next(v for v in variants("llvm") if v.name == "-canonicalise.neg_over")
+    assert sign.rules == tuple([f"{p.name}.neg_over" for p in PIPELINE
+                                if p.rules and "neg_over" in [r.name for r in p.rules.rules]])
+    assert len(sign.rules) == 6 and "-stabilise.neg_over" not in names
 
 
 def test_firings_are_also_those_of_gradients_and_bodies():

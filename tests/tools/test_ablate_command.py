@@ -181,3 +181,15 @@ def test_without_a_choice_of_threads_it_runs_in_a_process_with_one(monkeypatch):
     assert words[1:5] == ["-m", "symgrad", "ablate", "mlp"] and "--only=a b" in words
     assert "--rounds=3" in words and env["OPENBLAS_NUM_THREADS"] == "1"
     assert env["PYTHONPATH"].split(os.pathsep)[0] == str(ablate_command.PACKAGE.parent)
+
+
+@pytest.mark.parametrize("option, word", [
+    ("--json={}/nowhere/a.json", "there is no folder"), ("--png={}/a.html", "must end in .png"),
+    ("--html={}/folder.html", "it is a folder")])
+def test_a_report_that_cannot_be_written_is_said_at_once(script, tmp_path, capsys, option, word):
+    """Before the script runs, let alone is measured."""
+    (tmp_path / "folder.html").mkdir()
+    script.write_text("print('it runs')")
+    assert cli.main(["ablate", str(script), option.format(tmp_path)]) == 1
+    printed, said = capsys.readouterr()
+    assert "cannot write" in said and word in said and "it runs" not in printed

@@ -98,6 +98,7 @@ def test_the_report_of_a_profiled_function_has_the_times_of_rules():
     times = f.report.times
     assert times["stabilise.log_softmax"] > 0 and "collect.merge_terms" in times
     assert list(times.values()) == sorted(times.values(), reverse=True)
+    assert times["blas"] > 0 and times["sides"] > 0, "their forms work together"
     assert "rules took" in str(f.report)
     assert sum(times.values()) < f.report.total
 

@@ -1,10 +1,13 @@
 """``f.why_not(rule)``: the condition that failed, at the node where the rule came nearest."""
 
+import sys
+
 import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile import passes
+from symgrad.compile.passes import PIPELINE
 from symgrad.compile.pattern import rounding, rule_on, ruleset
 from symgrad.errors import UnknownName
 from symgrad.ops.trig import tanh
@@ -94,10 +97,45 @@ def test_a_line_may_be_given(x):
     assert "it looks at log1p, and there is none at this line" in str(f.why_not("softplus", here))
 
 
-def test_forms_of_whole_graph_passes_say_whether_they_fired(x):
+def test_forms_of_whole_graph_passes_say_where_they_gave_up(x):
+    y, z = T.dmatrices("y", "z")
     f = sg.function([x], x * 2.0 + x * 3.0)
     assert f.why_not("merge_terms").fired
-    assert "looks at the whole graph" in str(f.why_not("gemm"))
+    assert "found nothing in the graph" in str(f.why_not("trim"))
+    product = T.dot(x, y)
+    for output, form, words in (
+            (T.tanh(z) + product, "gemm", 'base.op.kind == "elementwise": return None'),
+            (T.exp(x) + z, "gemm", "if not products or len(terms)"),
+            (x * 2.0 + y * 3.0, "collect.merge_terms", "if self.price < old - 1e-3 else None"),
+            ([T.tanh(product).T, product], "transposed_dot", "product.op is not dot")):
+        f = sg.function([x, y, z], output, on_unused_input="ignore")
+        verdict = f.why_not(form)
+        assert not verdict.fired and sys.gettrace() is None
+        assert "it declined, at the line" in str(verdict) and words in str(verdict), verdict
+
+
+def test_a_form_that_looked_at_a_line():
+    x, y = T.dmatrices("x", "y")
+    z = T.dmatrix("z")
+    one = T.tanh(z) + T.dot(x, y)
+    f = sg.function([x, y, z], [one, z + T.dot(y, x)])
+    assert "base.op.kind" in str(f.why_not("gemm", line=one.origin[1]))
+    assert f.why_not("gemm", line=one.origin[1] + 1).fired
+
+
+def test_forms_of_loops_and_conditionals_say_where_they_gave_up():
+    v, c = T.dvector("v"), T.bscalar("c")
+    rows, _ = sg.scan(lambda a, b: T.tanh(a + b), sequences=[v],
+                      outputs_info=[T.constant(0.0)])
+    f = sg.function([v, c], [rows, sg.ifelse(c, T.exp(v), T.tanh(v))])
+    for form, words in (("unroll", "d.n.op is not CONST"), ("sink", "if not found"),
+                        ("where", "return False"), ("tree", "len(c) >= LONG")):
+        assert words in str(f.why_not(form)), f.why_not(form)
+
+
+def test_deciders_are_of_forms_that_there_are():
+    for p in PIPELINE:
+        assert p.deciders.keys() <= p.kinds.keys()
 
 
 def test_a_pass_that_did_not_run(x):

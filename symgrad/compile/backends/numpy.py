@@ -12,6 +12,8 @@ import linecache
 
 import numpy as np
 
+from symgrad.compile.backends.looped import makes_an_array
+from symgrad.compile.backends.quick import apart
 from symgrad.compile.backends.statements import want
 from symgrad.compile.backends.text import Text
 from symgrad.compile.memory import Rows, assign, schedule
@@ -34,7 +36,8 @@ def compile(plan, selection=None):
 
 class Program:
     """The generated program: `source`, `lines` (line number -> node), `memory` and the compiled
-    function `run`."""
+    function `run`.  For who counts bytes: `makes`, the nodes that get an array in each call;
+    `copied`, what is copied at the end; `inner`, the programs of a loop or a branch."""
 
     def __init__(self, plan, selection=None):
         on = (lambda n: True) if selection is None else selection.__contains__
@@ -69,6 +72,11 @@ class Program:
                     lambda inner: Program(inner, selection))
         own = text.program()
         self.source = "\n\n".join([*text.loops, own])
+        self.memory.slots = text.kept.slots  # those that the statements read
+        self.late = [slot for slot in self.memory.late if slot.number in text.made]
+        self.inner, self.copied = text.programs, text.copied
+        self.makes = frozenset([n for n, home in self.memory.homes.items() if home.kind == "fresh"
+                                or home.kind == "made" and makes_an_array(n, self.inner)])
         self.lines = text.lines
         self.file = f"<symgrad-{next(_serial)}>"
         code = __builtins__["compile"] if isinstance(__builtins__, dict) else __builtins__.compile
@@ -80,6 +88,14 @@ class Program:
         )
         exec(code(own, self.file, "exec"), text.env)
         self.run = text.env["program"]
+
+    def buffers(self, lengths):
+        """Bytes kept between calls, given ``{Dim: length}``."""
+        return self.memory.bytes(lengths)
+
+    def passing(self, node, lengths):
+        """Bytes of what only the statement of a node needs, as far as that is known."""
+        return apart(node, lengths)
 
     def __call__(self, *arrays):
         return self.run(*arrays)

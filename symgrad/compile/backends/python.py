@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from symgrad.compile.backends.looped import FORMS
+from symgrad.compile.backends.looped import FORMS, makes_an_array
 from symgrad.compile.loops import loops
 from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.nest import show
@@ -39,8 +39,12 @@ def compile(plan, selection=None):
 class Program:
     """A plan as something to run: ``run(*arrays) -> (outputs, values of the updates)``.
 
-    `kernels` and `source`: the kernels of the plan's steps, and all of them as Python.
+    `kernels` and `source`: the kernels of the plan's steps, and all of them as Python.  For who
+    counts bytes: `makes`, the nodes that get an array; `copied`, what is copied at the end;
+    `inner`, the programs of a loop or a branch.
     """
+
+    late = ()
 
     def __init__(self, plan):
         self.plan = plan
@@ -57,14 +61,27 @@ class Program:
             function, text = executable(kernel)
             texts.append(text)
             self.functions.append(function)
-        self.loops = {}
+        self.loops, self.inner = {}, {}
         for node, inner in plan.inner.items():
-            programs = [Program(p) for p in inner]
+            programs = self.inner[node] = [Program(p) for p in inner]
             form = FORMS[node.op.name]
             self.loops[node], text = form(node, *[p.run for p in programs])
             texts += [*[p.source for p in programs], text]
         self.source = "\n\n\n".join(texts)
         self.names = names
+        self.makes = frozenset([n for s in plan.steps
+                                for n in (s.outputs if s.kind == "kernel" else s.body)
+                                if s.kind == "kernel" or makes_an_array(n, self.inner)])
+        self.copied = plan.roots
+
+    def buffers(self, lengths):
+        """Bytes kept between calls: none."""
+        return 0
+
+    def passing(self, node, lengths):
+        """Bytes of what an op's NumPy meaning needs beside its result: of ``beta c + alpha a @ b``
+        a summand and the product."""
+        return 2 * lengths.bytes(node.type) if node.op.name == "gemm" else 0
 
     def run(self, *arrays):
         """One array for each input and shared variable of the plan."""

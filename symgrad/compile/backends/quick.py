@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from symgrad.types import BYTES
+
 BLAS_DTYPES = ("float32", "float64")
 
 
@@ -78,6 +80,14 @@ def max_along(x, axis, out):
     return np.maximum.reduce(x, axis=axis, out=out)
 
 
+def supremum_along(x, axis, out):
+    """``max_along``, or -inf where there is nothing."""
+    if x.shape[axis]:
+        max_along(x, axis, out)
+    else:
+        out.fill(-np.inf)
+
+
 def summing(x, axis=0, out=None):
     """A function without arguments that does ``sum_along(x, axis, out)``, of a vector
     ``sum_of(x)``: for arrays that stay, the way is chosen once."""
@@ -110,6 +120,11 @@ def maximising(x, axis, out):
     return maximum
 
 
+def suprema(x, axis, out):
+    """A function without arguments that does ``supremum_along(x, axis, out)``."""
+    return maximising(x, axis, out) if x.shape[axis] else partial(out.fill, -np.inf)
+
+
 def adding_rows(x, gemv):
     """A function ``add(out, alpha)`` that adds alpha times the sum of the rows of x."""
     turned, ones = x.T, _ones_like(len(x), x.dtype) if x.size and len(x) <= 1024 else None
@@ -126,6 +141,18 @@ def adding_rows(x, gemv):
 LONG, SMALL = 96, 65536  # `add_product`: inner lengths above the one, results up to the other
 
 
+def _long_and_thin(inner, size):
+    return inner > LONG and size <= SMALL
+
+
+def apart(node, lengths):
+    """Bytes of the product that `add_product` makes apart from its result, given `Lengths`."""
+    if node.op.name != "gemm":
+        return 0
+    inner, size = lengths.of(node.inputs[1].type.shape[1]), lengths.bytes(node.type)
+    return size * _long_and_thin(inner, size // BYTES[node.type.dtype])
+
+
 def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
     """out = beta * out + alpha * A @ B, where `a` and `b` are A and B transposed (or, flipped, as
     they are).
@@ -133,7 +160,7 @@ def add_product(out, a, b, alpha, beta, flip_a, flip_b, gemm):
     BLAS does it in one pass over `out`, which wins but for long thin products into something small.
     """
     inner = a.shape[1] if flip_a else a.shape[0]
-    if inner > LONG and out.size <= SMALL or not inner or not out.size:
+    if _long_and_thin(inner, out.size) or not inner or not out.size:
         t = np.dot(a if flip_a else a.T, b if flip_b else b.T)
         t *= alpha
         if beta != 1:

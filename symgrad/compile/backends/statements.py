@@ -16,6 +16,8 @@ from symgrad.compile.backends.quick import (
     sum_along,
     sum_of,
     summing,
+    suprema,
+    supremum_along,
 )
 from symgrad.compile.backends.spelled import SPELLED
 from symgrad.compile.memory import Want
@@ -103,6 +105,7 @@ UFUNC_REDUCE = {
     "sum": "add",
     "prod": "multiply",
     "max": "maximum",
+    "supremum": "maximum",
     "min": "minimum",
     "all": "logical_and",
     "any": "logical_or",
@@ -118,9 +121,12 @@ def _registers(code):
             if kind == "temp":
                 last[what] = k
     where, dtypes, free = [], [], []
-    for k, (_, operands, dtype) in enumerate(code[:-1]):
+    for k, (row, operands, dtype) in enumerate(code[:-1]):
         dying = [where[w] for kind, w in dict.fromkeys(operands) if kind == "temp" and last[w] == k]
-        usable = [r for r in (*dying, *free) if dtypes[r] == dtype]
+        # a choice writes its last operand first, and reads the others afterwards
+        read = operands[:2] if row is not None and row.name == "where" else ()
+        held = [where[w] for kind, w in read if kind == "temp"]
+        usable = [r for r in (*dying, *free) if dtypes[r] == dtype and r not in held]
         if usable:
             r = usable[0]
             free = [f for f in (*free, *dying) if f != r]
@@ -275,6 +281,7 @@ class Printer:
         x = node.inputs[0]
         axes = node.attrs[0]
         ufunc = f"np.{UFUNC_REDUCE[node.op.name]}.reduce"
+        start = ", initial=-np.inf" if node.op.name == "supremum" else ""
         arg = self.operand(x, name)
         if node.type.ndim == 0:
             if node.op.name == "sum" and x.type.ndim == 1 and node.type.dtype in BLAS_DTYPES:
@@ -284,8 +291,11 @@ class Printer:
                 self.env["sum_of"] = sum_of
                 return [f"{out} = sum_of({arg})"]
             if node.op.name in ARG_REDUCE and x.type.ndim == 1 and x.op is not CONST:
-                return [f"{out} = {arg}[{arg}.{ARG_REDUCE[node.op.name]}()]"]
-            return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)})"]
+                found = f"{arg}[{arg}.{ARG_REDUCE[node.op.name]}()]"
+                if start:
+                    found += f" if len({arg}) else np.{node.type.dtype}(-np.inf)"
+                return [f"{out} = {found}"]
+            return [f"{out} = {ufunc}({arg}, axis={_axis(axes, x)}{start})"]
         quick = QUICK.get((node.op.name, axes))
         if quick and x.type.ndim == 2 and node.type.dtype in BLAS_DTYPES:
             if self.steady(x) and self.steady(node):
@@ -295,7 +305,7 @@ class Printer:
                 return [f"{ready}()  # {out} = {arg}.{node.op.name}({axes[0]})"]
             self.env[quick.__name__] = quick
             return [f"{quick.__name__}({arg}, {axes[0]}, {out})"]
-        return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out})"]
+        return [f"{ufunc}({arg}, axis={_axis(axes, x)}, out={out}{start})"]
 
     def call(self, node, out, name):
         """The op's own NumPy meaning, bound under the op's name."""
@@ -317,9 +327,11 @@ class Printer:
         return [f"{out} = {function}({', '.join(args)})"]
 
 
-QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along}
-PREPARED = {sum_along: summing, max_along: maximising}
-ARG_REDUCE = {"max": "argmax", "min": "argmin"}  # finding the place takes a quarter of the time
+QUICK = {("sum", (0,)): sum_along, ("sum", (1,)): sum_along, ("max", (1,)): max_along,
+         ("supremum", (1,)): supremum_along}
+PREPARED = {sum_along: summing, max_along: maximising, supremum_along: suprema}
+# finding the place takes a quarter of the time
+ARG_REDUCE = {"max": "argmax", "supremum": "argmax", "min": "argmin"}
 
 
 def _axis(axes, x):

@@ -39,13 +39,8 @@ class Text:
         self.inner = inner  # plan -> program
         self.front = front
         self.late, self.made = {s.number for s in memory.late}, set()
-        self.plan, self.steps, self.memory, self.blocks, self.in_place = (
-            plan,
-            steps,
-            memory,
-            blocks,
-            in_place,
-        )
+        self.plan, self.steps, self.memory = plan, steps, memory
+        self.blocks, self.in_place = blocks, in_place
         self.env = {
             "np": np,
             "_owned": _owned,
@@ -71,7 +66,8 @@ class Text:
         printer.rows, printer.once = self.row_numbers, self.kept.once
         printer.early = self.early_text
         printer.steady = self.static.__contains__
-        printer.around, self.loops = self.around, []
+        printer.around, self.loops, self.programs = self.around, [], {}
+        self.copied = []  # what `leave` copies
         printer.settled = lambda n: n in self.settled and n.op.kind == "elementwise"
 
     # -- names
@@ -228,6 +224,7 @@ class Text:
         """The name of the function that runs a loop or a branch."""
         name = f"{node.op.name}{len(self.loops)}"
         programs = [self.inner(plan) for plan in self.plan.inner.get(node, ())]
+        self.programs |= {node: programs} if programs else {}
         self.env[name], texts = around(node, programs, name)
         self.loops += texts
         return name
@@ -373,24 +370,25 @@ class Text:
     def leave(self):
         """The last line: it returns fresh arrays, never a buffer, a variable's memory or an
         input."""
-        kept, held = {}, {n: h for n, h in self.memory.homes.items()}
+        kept = set()
         leaves = "".join(
             f", {self.names[i]}" for i in (*self.plan.inputs, *self.plan.shared) if i.type.ndim
         )
 
         def text(node, leaf=None):
+            home, name = self.memory.homes.get(node), self.names.get(node)
+            kind = home and home.kind
+            if kind == "leaf" and home.what is leaf:
+                return name
+            if kind in ("fresh", "made") and node.type.ndim and node not in kept:
+                kept.add(node)
+                self.copied += [node] * (node.op.kind == "view")
+                return name if kind == "fresh" else f"_owned({name}{leaves})"
+            self.copied.append(node)
             if node.op is CONST:
                 return f"np.array({self.printer.bind(node.attrs[0].array, 'c')})"
-            name = self.names[node]
-            home = held.get(node)
-            if home is not None and home.kind == "leaf" and home.what is leaf:
-                return name
-            if node.type.ndim == 0:
-                return f"np.array({name}, {self.printer.dtype(node.type.dtype)})"
-            if node in kept or home is None or home.kind in ("view", "slot", "leaf"):
-                return f"np.array({name})"
-            kept[node] = True
-            return name if home.kind == "fresh" else f"_owned({name}{leaves})"
+            dtype = "" if node.type.ndim else f", {self.printer.dtype(node.type.dtype)}"
+            return f"np.array({name}{dtype})"
 
         outputs = "".join(f"{text(n)}, " for n in self.plan.outputs)
         updates = "".join(f"{text(n, leaf)}, " for leaf, n in self.plan.updates)

@@ -229,3 +229,5 @@ SAMPLES = {
         mat() - num() * _outer(vec(), vec()),
         mat() - num() * dot.of(var("float64", None, 1), var("float64", 1, None))],
 }
+DECIDERS = dict.fromkeys(NAMES, ((_Walk.updated, _Walk),))
+DECIDERS["transposed_dot"] = (_Walk.turned, _Walk),

@@ -11,13 +11,11 @@ import numpy as np
 from symgrad.compile.pattern import assumes, exact, holes, rounding, rule, rule_on, ruleset
 from symgrad.compile.rules import branches, facts, views
 from symgrad.compile.rules.common import (
-    discrete,
     full,
     inexact,
     is_constant,
     known,
     mat,
-    nonnegative,
     num,
     on,
     real,
@@ -31,11 +29,11 @@ from symgrad.node import CONST, constant
 from symgrad.op import Pattern
 from symgrad.ops.control import grad_clip, grad_scale, stop_gradient, undefined_grad, zero_grad
 from symgrad.ops.logic import cast, copy, logical_not, where
-from symgrad.ops.math import add, exp, log, mul, neg, pow_, reciprocal, sqr, sqrt, sub, true_div
+from symgrad.ops.math import add, mul, neg, reciprocal, sqr, sqrt, true_div
 from symgrad.ops.trig import conj, imag, real_
-from symgrad.types import BYTES, is_float, kind_of
+from symgrad.types import BYTES, kind_of
 
-x, y, z, c, d = holes("x y z c d")
+x, y, z, c = holes("x y z c")
 
 
 def constants(*names):
@@ -50,21 +48,12 @@ def minus(n):
 
 SIGNS = (
     rule("mul_minus_one", x * -1, -x, on(real, "x"), exact),
-    rule("div_minus_one", x / -1, -x, on(real, "x"), exact),
     rule("sub_constant", x - c, lambda x, c: add.of(x, minus(c)),
          lambda m: is_constant(m.c) and not is_constant(m.x), exact,
          lambda: [mat() - 3.0, mat("int64") - 3, mat("complex128") - 2j,
                   vec("float32") - np.asarray([1, 2, 0], "float32")]),
-    rule("neg_times_constant", mul.of(neg(x), c), lambda x, c: mul.of(x, minus(c)), constants("c"),
-         exact, lambda: [-mat() * 3.0, -mat("int64") * 3]),
     rule("negated_product", neg(mul.of(x, c)), lambda x, c: mul.of(x, minus(c)), constants("c"),
          exact, lambda: [-(mat() * 3.0), -(mat("int64") * 3)]),
-    rule("neg_over_constant", true_div.of(neg(x), c), lambda x, c: true_div.of(x, minus(c)),
-         constants("c"), exact, lambda: [-mat() / 3.0]),
-    rule("negated_quotient", neg(true_div.of(x, c)), lambda x, c: true_div.of(x, minus(c)),
-         constants("c"), exact, lambda: [-(mat() / 3.0)]),
-    rule("constant_over_neg", true_div.of(c, neg(x)), lambda x, c: true_div.of(minus(c), x),
-         constants("c"), exact, lambda: [3.0 / -mat()]),
     rule("negated_constant_over", neg(true_div.of(c, x)), lambda x, c: true_div.of(minus(c), x),
          constants("c"), exact, lambda: [-(3.0 / mat())]),
     rule("neg_product", neg(x) * y, neg(x * y), on(real, "x"), exact),
@@ -74,38 +63,22 @@ SIGNS = (
     rule("sub_neg", x - neg(y), x + y, None, exact),
     rule("neg_minus", neg(x) - y, neg(x + y), None, rounding),
     rule("negated_difference", neg(x - y), y - x, None, rounding),
-    rule("negated_sum", neg(add.of(x, c)), lambda x, c: sub.of(minus(c), x), constants("c"),
-         rounding, lambda: [-(mat() + 3.0), -(mat("int64") + 3)]),
-    rule("constant_minus_sum", sub.of(c, add.of(x, d)), lambda x, c,
-         d: sub.of(constant(c.data - d.data), x),
-         constants("c", "d"), rounding, lambda: [1.0 - (mat() + 3.0), 2 - (mat("int64") + 3)]),
 )
 
 POWERS = (
     rule("pow_two", x ** 2, sqr(x), on(real, "x"), exact),
-    rule("pow_half", pow_.of(x, 0.5), sqrt(x), on(rooted, "x"), rounding,
-         lambda: [pow_.of(sqr(mat()), 0.5)]),
     rule("pow_minus_one", x ** -1, 1 / x, on(inexact, "x"), rounding),
     rule("pow_minus_two", x ** -2, 1 / sqr(x), on(inexact, "x"), rounding),
     rule("pow_minus_half", x ** -0.5, 1 / sqrt(x), on(rooted, "x"), rounding,
          lambda: [sqr(mat()) ** -0.5]),
     rule("square", x * x, sqr(x), lambda m: real(m.x) and m.x.type.dtype != "bool", exact),
     rule("sqr_abs", sqr(abs(x)), sqr(x), on(real, "x"), exact),
-    rule("abs_sqr", abs(sqr(x)), sqr(x), lambda m: real(m.x) and is_float(m.x.type.dtype), exact),
     rule("reciprocal", reciprocal(x), 1 / x, on(real, "x"), exact),
     rule("times_reciprocal", x * (1 / y), x / y, same_shape("y"), rounding),
     rule("over_reciprocal", x / (1 / y), x * y, None, rounding),
-    rule("pow_of_sqr", pow_.of(sqr(x), c), lambda x, c: pow_.of(x, constant(c.data * 2)),
-         lambda m: (v := known(m.c)) is not None and inexact(m.x) and real(m.c) and v == int(v)
-         and abs(v) < 1000,
-         rounding, lambda: [sqr(mat()) ** 3.0]),
-    rule("exp_log_nonnegative", exp(log(x)), x, on(nonnegative, "x"), rounding,
-         lambda: [exp(log(sqr(mat())))]),
     rule("cancel", x / x, lambda x, node: full(1, node), None, assumes),
     rule("cancel_factor", (x * y) / y, x, None, assumes),
     rule("difference_of_equals", x - x, lambda x, node: full(0, node), on(inexact, "x"), assumes),
-    rule("difference_of_equal_integers", x - x, lambda x, node: full(0, node), on(discrete, "x"),
-         exact),
     rule("mul_zero", x * 0, lambda x, node: full(0, node), on(inexact, "x"), assumes),
 )
 

@@ -390,3 +390,4 @@ NAMES = tuple(FORMS)
 KINDS = dict.fromkeys(NAMES, rounding)
 DOCS = {"merge_factors": "equal factors are one power, constants one number",
         "merge_terms": "equal terms are one term with a coefficient, constants one number"}
+DECIDERS = {name: ((tree.better, tree), (tree.build, tree)) for name, tree in FORMS.items()}

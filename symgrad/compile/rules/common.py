@@ -7,10 +7,11 @@ import numpy as np
 
 from symgrad.node import CONST, constant, variable
 from symgrad.ops.lengths import length
+from symgrad.ops.logic import cast
 from symgrad.ops.math import neg
-from symgrad.ops.shape import broadcast_to
+from symgrad.ops.shape import broadcast_to, transpose, unsqueeze
 from symgrad.ops.source import alloc
-from symgrad.types import Type, is_complex, is_float, kind_of
+from symgrad.types import Type, is_complex, is_discrete, is_float, kind_of
 
 # -- conditions
 
@@ -102,6 +103,22 @@ def nonnegative(n, depth=6):
     if depth and n.op.name in ("add", "mul", "sum", "mean", "unsqueeze", "broadcast_to"):
         values = n.inputs[:1] if n.op is broadcast_to else n.inputs
         return is_float(n.type.dtype) and all([nonnegative(i, depth - 1) for i in values])
+    return False
+
+
+def finite(n, depth=6):
+    """Whether it is evident that no element is NaN or infinite, whatever the inputs of the graph
+    are."""
+    while depth:
+        if is_discrete(n.type.dtype):
+            return True
+        if n.op is CONST:
+            return bool(np.isfinite(n.data).all())
+        if n.op is cast and is_discrete(n.inputs[0].type.dtype):
+            return n.type.dtype != "float16"
+        if n.op not in (neg, broadcast_to, unsqueeze, transpose):
+            return False
+        n, depth = n.inputs[0], depth - 1
     return False
 
 

@@ -122,7 +122,7 @@ def _identities():
 # -- an op and its inverse
 
 PROBES = np.array([-20.0, -2.5, -0.75, -0.25, 0.25, 0.75, 2.5, 20.0])
-EXTREMES = np.array([-2000.0, 2000.0])
+EXTREMES = np.array([-1e30, -2000.0, 2000.0, 1e30])
 
 
 def undoing(outer, inner):
@@ -165,6 +165,14 @@ def _inverses():
 # -- parity and idempotence
 
 
+def _takes_floats(op):
+    """Whether floats give a float."""
+    try:
+        return op.numpy(PROBES, PROBES).dtype == PROBES.dtype
+    except TypeError:
+        return False
+
+
 def _others():
     for op in OPS.values():
         if op.kind != "elementwise":
@@ -172,12 +180,14 @@ def _others():
         if "even" in op.facts:
             yield rule(f"{op.name}_neg", op.of(neg(x)), op.of(x), on(signed, "x"), rounding)
         if "odd" in op.facts and op is not neg:
-            yield rule(f"{op.name}_neg", op.of(neg(x)), neg(op.of(x)), on(signed, "x"), rounding)
+            # not of integers, the least of which is its own negative
+            yield rule(f"{op.name}_neg", op.of(neg(x)), neg(op.of(x)), on(inexact, "x"), rounding)
         if "idempotent" in op.facts:
             twice = op.of(op.of(x)) if op.arity == 1 else op.of(x, x)
             yield rule(f"{op.name}_twice", twice, op.of(x) if op.arity == 1 else x, None, exact)
         if "idempotent" in op.facts and op.arity == 2 and "associative" in op.facts:
-            yield rule(f"{op.name}_again", op.of(op.of(x, y), y), op.of(x, y), None, exact)
+            yield rule(f"{op.name}_again", op.of(op.of(x, y), y), op.of(x, y), None,
+                       rounding if _takes_floats(op) else exact)  # either zero may be the larger
 
 
 RULES = (FOLD, SCALAR, *_identities(), *_inverses(), *_others())

@@ -221,3 +221,5 @@ def equal_states(house, d, same):
             instead[s] = g[0]
     return variables, instead
 
+
+DECIDERS = {"merge": ((merge, object),)}

@@ -43,6 +43,9 @@ FORMS = {
 }
 KINDS = {name: kind for name, (kind, _) in FORMS.items()}
 DOCS = {name: doc for name, (_, doc) in FORMS.items()}
+DECIDERS = {name: tuple([(f, object) for f in functions]) for name, functions in {
+    "ends": (loop_ends.folded,), "hoist": (loop_hoist.hoisted,), "unroll": (loop_unroll.unrolled,),
+    "sink": (loop_sink.summed, loop_trim.postponed)}.items()} | loop_merge.DECIDERS
 BEFORE = (loop_merge.duplicates, loop_ends.steady, loop_hoist.invariant,
           loop_hoist.hoisted, loop_unroll.unrolled)
 AFTER = (loop_ends.folded, loop_sink.summed, loop_trim.postponed, loop_trim.trimmed)

@@ -10,16 +10,18 @@ import numpy as np
 from symgrad.compile.pattern import exact, rounding, rule_on, ruleset
 from symgrad.compile.rules import parts, views
 from symgrad.compile.rules.canonicalise import SIGNS
-from symgrad.compile.rules.common import given, mat, num, sizes, var, vec
+from symgrad.compile.rules.common import finite, given, mat, num, sizes, var, vec
 from symgrad.derive import expansion
 from symgrad.node import CONST, constant
 from symgrad.op import cast_node
-from symgrad.ops.math import mul, true_div
-from symgrad.ops.reduce import all_, any_, max_, min_, prod, sum_
+from symgrad.ops.lengths import lengths, product
+from symgrad.ops.logic import eq, where
+from symgrad.ops.math import mul, strong_mul, true_div
+from symgrad.ops.reduce import all_, any_, max_, min_, prod, sum_, supremum
 from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
 from symgrad.ops.stats import mean
 
-FOLDS = (sum_, prod, max_, min_, any_, all_)  # reductions that may be done axis by axis
+FOLDS = (sum_, prod, max_, min_, supremum, any_, all_)  # reductions that may be done axis by axis
 
 
 @rule_on("mean", mean, kind=exact, samples=lambda: [mean.of(mat(), axis=(0,))])
@@ -100,10 +102,9 @@ def FOLD_OF_STRETCHED(node, pool):
     dropped = tuple([k - lead for k in thin if k >= lead])
     value = squeeze.of(base, axes=dropped) if dropped else base
     if node.op is sum_:
-        count = constant(np.asarray(1, "int64"))
-        for n in [wide.inputs[1 + k] for k in thin]:
-            count = n if count.op is CONST and count.data == 1 else count * n
-        value = mul.of(value, cast_node(count, value.type.dtype))
+        count = cast_node(product([wide.inputs[1 + k] for k in thin]), value.type.dtype)
+        there = finite(value) or count.op is CONST and bool(count.data)
+        value = mul.of(value, count) if there else strong_mul.of(count, value)  # of nothing, zero
     kept = [k for k in range(len(shape)) if k not in thin]
     value = broadcast_to.of(value, *[wide.inputs[1 + k] for k in kept]) if kept else value
     rest = tuple([kept.index(k) for k in axes if k not in thin])
@@ -113,24 +114,29 @@ def FOLD_OF_STRETCHED(node, pool):
 @rule_on("sum_of_scaled", sum_, kind=rounding, samples=lambda: [
     sum_.of(mat() * num(), axis=(0, 1)), sum_.of(mat() / num(), axis=(0,)),
     sum_.of(mat() * 3.0, axis=(1,)), sum_.of(mat("int64") * num("int64"), axis=(1,)),
+    sum_.of(var("float64", 3) / num(), axis=(0,)),
     sum_.of(mat() * unsqueeze.of(vec(), axes=(1,)), axis=(1,))])
 def SUM_OF_SCALED(node, pool):
-    """A factor that is the same for all terms stands before the sum."""
-    product, axes = node.inputs[0], node.attrs[0]
-    if product.op is not mul and product.op is not true_div or product.type.dtype == "float16":
+    """A factor that is the same for all terms stands before the sum; without terms there is
+    none."""
+    scaled, axes = node.inputs[0], node.attrs[0]
+    if scaled.op is not mul and scaled.op is not true_div or scaled.type.dtype == "float16":
         return None
-    for k in (1, 0) if product.op is mul else (1,):
-        factor, other = product.inputs[k], product.inputs[1 - k]
-        if other.type.shape != product.type.shape:
+    for k in (1, 0) if scaled.op is mul else (1,):
+        factor, other = scaled.inputs[k], scaled.inputs[1 - k]
+        if other.type.shape != scaled.type.shape:
             continue
         if factor.type.ndim:
-            thin = factor.type.ndim == product.type.ndim and all(
+            thin = factor.type.ndim == scaled.type.ndim and all(
                 factor.type.shape[a] == 1 for a in axes)
             if not thin:
                 continue
             factor = pool.make(squeeze, (factor,), (axes,), node.origin)
-        total = pool.make(sum_, (other,), (axes,), node.origin)
-        return pool.make(product.op, (total, factor), (), node.origin)
+        plain = finite(factor) and (scaled.op is mul or factor.op is CONST and factor.data.all())
+        terms = product([lengths(other)[a] for a in axes])
+        if not plain and not (terms.op is CONST and terms.data):
+            factor = where.of(eq.of(terms, 0), constant(np.asarray(1, factor.type.dtype)), factor)
+        return scaled.op.of(sum_.of(other, axis=axes), factor)
     return None
 
 

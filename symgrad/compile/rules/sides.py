@@ -269,3 +269,6 @@ def _body(outputs, operands):
             new[n] = make(n.op, tuple([new[i] for i in n.inputs]), n.attrs, n.origin)
             new[n].name = n.name
     return Body(inputs, [new[o] for o in outputs])
+
+
+DECIDERS = {"where": ((_light, object), (_free, object)), "tree": ((treed, object),)}

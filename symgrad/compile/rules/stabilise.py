@@ -5,7 +5,7 @@ The sign rules of `canonicalise` run along, so that ``-(-x)`` and the like do no
 
 from __future__ import annotations
 
-from symgrad.compile.pattern import exact, holes, rounding, rule, rule_on, ruleset, stable
+from symgrad.compile.pattern import holes, rounding, rule, rule_on, ruleset, stable
 from symgrad.compile.rules.canonicalise import SIGNS
 from symgrad.compile.rules.common import mat, negated, on, real, vec
 from symgrad.ops.index import FULL, Slice, gather, subtensor
@@ -121,6 +121,4 @@ def LOG_OF_PART(node, pool):
     return moved if n.op is softmax else pool.make(neg, (moved,), (), node.origin)
 
 
-NEG_NEG = rule("double_neg", neg(neg(x)), x, None, exact)
-
-RULES = ruleset("stabilise", *SOFTMAX, *EXPONENTIALS, LOG_OF_PART, *SIGNS, NEG_NEG)
+RULES = ruleset("stabilise", *SOFTMAX, *EXPONENTIALS, LOG_OF_PART, *SIGNS)

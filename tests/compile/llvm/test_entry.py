@@ -103,6 +103,21 @@ def test_numbers():
         strict(3)
 
 
+@pytest.mark.parametrize("dtype", [d for d in DTYPES if "int" in d])
+def test_whole_numbers_of_python_fit_every_integer(dtype):
+    k, info = T.tensor(dtype, (), "k"), np.iinfo(dtype)
+    f = function([k], [k, k | k])
+    for v in (0, 1, 100, min(int(info.max), 2**63 - 1), int(info.min)):
+        assert [(x.dtype, x) for x in f(v)] == [(dtype, v)] * 2
+    assert f.handed == 0
+    for v in (int(info.max) + 1, int(info.min) - 1, 1 << 70):
+        with pytest.raises(DtypeError, match="k: "):
+            f(v)
+    wraps = function([sg.In(k, allow_downcast=True)], k)
+    if info.bits < 64:
+        assert wraps(int(info.max) + 2) == info.min + 1 and wraps.handed == 1
+
+
 def test_declared_lengths():
     f = plus_one(shape=(2, 3))
     np.testing.assert_array_equal(f(np.ones((2, 3))), np.full((2, 3), 2.0))

@@ -62,6 +62,57 @@ def test_states_that_a_step_cannot_write_over_go_round():
         f(v, 0)
 
 
+NUMBERS = {  # steps of nothing but numbers: (first rows of each state, step, result)
+    "one": ([[1.0]], lambda s, x: [0.5 * s[0][-1] + x]),
+    "two that change places": ([[1.0], [2.0]], lambda s, x: [s[1][-1], s[0][-1] * 0.3 + x]),
+    "two back": ([[1.0, 2.0]], lambda s, x: [s[0][-1] * 0.5 - s[0][-2] * 0.25 + x]),
+    "three back, and one": ([[1.0, 2.0, 3.0], [0.5]],
+                            lambda s, x: [s[0][-3] * 0.5 + s[1][-1], s[0][-1] * 0.1 - x]),
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("steps", [1, 2, 3, 9])
+@pytest.mark.parametrize("which", NUMBERS)
+def test_states_that_are_numbers_stay_in_registers(which, steps, kept, backwards):
+    starts, step = NUMBERS[which]
+    taps = [list(range(-len(s), 0)) for s in starts]
+
+    def symbolic(x, *flat):
+        flat = iter(flat)
+        return step([[next(flat) for _ in t] for t in taps], x)
+
+    x, firsts = T.dvector("x"), [T.dvector(f"s{k}") for k in range(len(starts))]
+    outs, _ = sg.scan(symbolic, sequences=x, go_backwards=backwards, outputs_info=[
+        {"initial": first if t[1:] else first[0], "taps": t}
+        for first, t in zip(firsts, taps, strict=True)])
+    outs = outs if isinstance(outs, list) else [outs]
+    f = native([x, *firsts], [o if kept else o[-1] for o in outs])
+    assert only_loop(f).inner.numbers_only
+    v = RNG.normal(size=steps)
+    want = [list(s) for s in starts]
+    for e in v[::-1] if backwards else v:
+        for s, new in zip(want, step(want, e), strict=True):
+            s.append(new)
+    for have, s, first in zip(f(v, *[np.array(s) for s in starts]), want, starts, strict=True):
+        np.testing.assert_allclose(have, s[len(first):] if kept else s[-1], rtol=1e-14)
+
+
+def test_a_step_of_numbers_stores_nothing():
+    x, a, n = T.dscalar("x"), T.dscalar("a"), T.lscalar("n")
+    rows, _ = sg.scan(lambda v: a * v + 1, outputs_info=x, n_steps=n)
+    f = native([x, a, n], rows[-1])
+    assert f.asm.count("mulsd") == 1
+    before, _, after = f.asm.partition("mulsd")
+    loop = before.rpartition(":")[2] + after.partition("\tj")[0]
+    assert not [line for line in loop.splitlines() if "mov" in line], loop
+    until, _ = sg.scan(lambda v: (a * v + 1, sg.until(v > 50)), outputs_info=x, n_steps=n)
+    f = native([x, a, n], until)
+    np.testing.assert_array_equal(f(1.0, 3.0, 100), [4.0, 13.0, 40.0, 121.0, 364.0])
+    np.testing.assert_array_equal(f(1.0, 3.0, 2), [4.0, 13.0])
+
+
 @pytest.mark.parametrize("shape", [(6, 6), (9, 3), (3, 40), (1, 1)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("steps", [1, 8, 20])

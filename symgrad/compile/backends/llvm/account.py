@@ -11,6 +11,7 @@ from itertools import chain
 from symgrad import origin
 from symgrad.compile.backends.llvm import kernels, pairs
 from symgrad.compile.backends.llvm.arena import LINE, without_copy
+from symgrad.compile.backends.llvm.blocks import block, uses
 from symgrad.compile.backends.llvm.ir import REGISTER
 from symgrad.compile.backends.llvm.pieces import multiplies
 from symgrad.compile.backends.llvm.values import VIEWS
@@ -145,7 +146,7 @@ def _line(driver, k, p):
         key = body_key(p.kernel)
         emitted = [e.name for (found, *_), e in driver.emitted.items() if found == key]
         made.body = ", ".join(emitted)
-        made.loops = loops(nest.body)
+        made.loops = loops(nest.body, uses(nest))
         made.vector = vector("".join([driver.module.functions[name] for name in emitted]))
         made.read, made.written, made.flops = traffic(nest, False), traffic(nest, True), flops(nest)
     elif p.kind == "loop":
@@ -196,13 +197,14 @@ def _counted(ops):
 # -- of loops
 
 
-def loops(body):
-    """``i<d0(j<10, j<10)``: which loops there are, and in which."""
+def loops(body, buffers):
+    """``i<d0(j<10, j<10)``: which loops there are, and in which; whether they go in blocks."""
     found = []
     for s in body:
         if type(s) is For:
-            inner = loops(s.body)
-            found.append(f"{s.letter}<{s.length}" + (f"({inner})" if inner else ""))
+            inner = loops(s.body, buffers)
+            way = " in blocks" if inner and block(s, buffers) else ""
+            found.append(f"{s.letter}<{s.length}{way}" + (f"({inner})" if inner else ""))
     return ", ".join(found)
 
 

@@ -20,6 +20,7 @@ from symgrad.compile.backends.llvm import loader
 from symgrad.errors import MissingPackage
 
 _serial = itertools.count()
+INLINED, PASSES = "alwaysinline", ("always_inliner", "sroa")  # what asks for passes of LLVM; these
 ADDRESS = re.compile(r"inttoptr[ (]+i64 -?\d")  # of this process: not for another
 FLAGS = ("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags",
          "cpuid level", "bugs")  # what /proc/cpuinfo tells of a processor
@@ -130,12 +131,26 @@ def machine(effort):
 
 def assemble(text, effort=2):
     """The object file of a module, as bytes."""
-    return machine(effort).emit_object(binding().parse_assembly(text))
+    return machine(effort).emit_object(parsed(text, effort))
 
 
 def assembly(text, effort=2):
     """The same as text, to be read."""
-    return machine(effort).emit_assembly(binding().parse_assembly(text))
+    return machine(effort).emit_assembly(parsed(text, effort))
+
+
+def parsed(text, effort):
+    """LLVM's module.  Text that asks for functions to be inlined is for its sake alone optimised:
+    what these keep on the stack goes into registers."""
+    llvm = binding()
+    module = llvm.parse_assembly(text)
+    if INLINED in text:
+        builder = llvm.create_pass_builder(machine(effort), llvm.create_pipeline_tuning_options())
+        passes = llvm.create_new_module_pass_manager()
+        for name in PASSES:
+            getattr(passes, f"add_{name}_pass")()
+        passes.run(module, builder)
+    return module
 
 
 def kept(text, effort=2):
@@ -152,7 +167,8 @@ def kept(text, effort=2):
 
 def recipe(text, effort):
     """All that decides an object file."""
-    return "\n".join(["object", build(), repr(options(effort)), text]).encode()
+    passes = PASSES if INLINED in text else ()
+    return "\n".join(["object", build(), repr(options(effort)), *passes, text]).encode()
 
 
 # -- in memory

@@ -315,6 +315,8 @@ def leaf_words(leaf, known, plan, driver, strict):
                                       "itemsize": dtype.itemsize}
     if ndim == 0 and leaf in plan.inputs:
         words["number"] = id(dtype.type)
-        words["int"] = id(int) if dtype == np.int64 and not strict else 0
+        if dtype.kind in "iu" and not strict:
+            info = np.iinfo(dtype)
+            words |= {"int": id(int), "low": int(info.min), "high": min(int(info.max), 2**63 - 1)}
         words["float"] = id(float) if dtype == np.float64 and not strict else 0
     return [*words.values(), *[d if isinstance(d, int) else -1 for d in known.type.shape]]

@@ -75,28 +75,24 @@ class _Inner(Lanes):
 
     def write(self):
         width = 1 if self.serial() else self.width()
-        n = self.k.extent[self.letter]
+        start, n = self.k.start.get(self.letter, "0"), self.k.extent[self.letter]
         self.hoist()
         if width == 1:
-            self.one_by_one("0", n)
+            self.one_by_one(start, n)
             return
         masked = engine.lanes()[1]
-        if not any(s.order == "pairwise" for s in self.folds):
-            self.run("0", n, width, masked, [self.first(s, width) for s in self.folds])
+        block = self.letter in self.k.start  # of a few rows
+        if block or not any(s.order == "pairwise" for s in self.folds):
+            self.run(start, n, width, masked, [self.first(s, width) for s in self.folds])
             return
-        with self.w.loop(n, step=str(PIECE)) as piece:
-            far = self.w.let(f"add nsw i64 {piece.index}, {PIECE}")
-            stop = self.w.intrinsic("smin", "i64", far, n)
-            self.run(piece.index, stop, width, masked, [self.first(s, width) for s in self.folds])
+        with self.w.pieces(start, n, PIECE) as (start, stop):
+            self.run(start, stop, width, masked, [self.first(s, width) for s in self.folds])
 
     def run(self, start, stop, width, masked, first):
         """Lanes from start to stop, then the accumulators to their cells."""
-        w, copies = self.w, 1
-        at, groups = start, [first]
+        w, sums, at = self.w, first, start
         if self.folds and self.light():
-            copies = COPIES
-            at, groups = self.unrolled(start, stop, width, first, copies)
-        sums = [self.joined(s, [g[k] for g in groups], width) for k, s in enumerate(self.folds)]
+            at, sums = self.unrolled(start, stop, width, first)
         if masked:
             with w.loop(stop, at, str(width), self.phis(sums, width)) as loop:
                 left = w.let(f"sub nsw i64 {stop}, {loop.index}")
@@ -106,27 +102,37 @@ class _Inner(Lanes):
             sums = self.nested(loop.out)
             self.finish(sums, width)
             return
-        if copies == 1:
-            whole = w.let(f"sub nsw i64 {stop}, {width - 1}")
-            with w.loop(whole, at, str(width), self.phis(sums, width)) as loop:
-                loop.next = self.flat(self.step(Lane(width, loop.index), self.nested(loop.values)))
-            at, sums = loop.end, self.nested(loop.out)
-        self.finish(sums, width)
-        self.one_by_one(at, stop)
+        whole = w.let(f"sub nsw i64 {stop}, {width - 1}")
+        with w.loop(whole, at, str(width), self.phis(sums, width)) as loop:
+            loop.next = self.flat(self.step(Lane(width, loop.index), self.nested(loop.values)))
+        self.finish(self.nested(loop.out), width)
+        self.one_by_one(loop.end, stop)
 
-    def unrolled(self, start, stop, width, first, copies):
-        """Several vectors at a time; where it stopped and the accumulators of each copy."""
+    def unrolled(self, start, stop, width, first):
+        """Several vectors at a time, if there are so many; where it stopped, the accumulators."""
         w, each = self.w, len(self.flat(first))
-        whole = w.let(f"sub nsw i64 {stop}, {width * copies - 1}")
-        carried = [p for _ in range(copies) for p in self.phis(first, width)]
-        with w.loop(whole, start, str(width * copies), carried) as loop:
+        whole = w.let(f"sub nsw i64 {stop}, {width * COPIES - 1}")
+        carried = [p for _ in range(COPIES) for p in self.phis(first, width)]
+        before, many, after = w.at, w.label("many"), w.label("few")
+        w.branch(w.let(f"icmp slt i64 {start}, {whole}"), many, after)
+        w.block(many)
+        with w.loop(whole, start, str(width * COPIES), carried) as loop:
             following = []
-            for c in range(copies):
+            for c in range(COPIES):
                 index = loop.index if not c else w.let(f"add nsw i64 {loop.index}, {c * width}")
                 sums = self.nested(loop.values[c * each:(c + 1) * each])
                 following += self.flat(self.step(Lane(width, index), sums))
             loop.next = following
-        return loop.end, [self.nested(loop.out[c * each:(c + 1) * each]) for c in range(copies)]
+        groups = [self.nested(loop.out[c * each:(c + 1) * each]) for c in range(COPIES)]
+        sums = [self.joined(s, [g[k] for g in groups], width) for k, s in enumerate(self.folds)]
+        latch = w.at
+        w.jump(after)
+        w.block(after)
+        begun = [("i64", start), *self.phis(first, width)]
+        at, *sums = [w.let(f"phi {kind} [{value}, %{before}], [{last}, %{latch}]")
+                     for (kind, value), last in zip(
+                         begun, [loop.end, *self.flat(sums)], strict=True)]
+        return at, self.nested(sums)
 
     def light(self):
         count = 0

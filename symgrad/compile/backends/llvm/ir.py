@@ -2,7 +2,8 @@
 
 Values are strings ("%v3", "1.0", "zeroinitializer"); whoever asks for an operation knows its type.
 Vectors are written as vectors: nothing hangs on the loop vectoriser, and no optimisation pass need
-run.  A width of 1 means a scalar.  Booleans are ``i1`` in registers and bytes in memory.
+run (but for loops over a few numbers, see `repeat.py`).  A width of 1 means a scalar.  Booleans are
+``i1`` in registers and bytes in memory.
 """
 
 from __future__ import annotations
@@ -145,6 +146,20 @@ class Writer:
         self.lines[spot:spot] = phis
         self.block(after)
         loop.out, loop.end = loop.values, loop.index
+
+    @contextmanager
+    def pieces(self, start, stop, length):
+        """A loop over pieces of a range, at least one of them; yields (start, stop) of each."""
+        head, after, before = self.label("piece"), self.label("done"), self.at
+        self.jump(head)
+        self.block(head)
+        spot, index = len(self.lines), self.label("%p")
+        far = self.let(f"add nsw i64 {index}, {length}")
+        yield index, self.intrinsic("smin", "i64", far, stop)
+        latch = self.at
+        self.branch(self.let(f"icmp slt i64 {far}, {stop}"), head, after)
+        self.lines.insert(spot, f"  {index} = phi i64 [{start}, %{before}], [{far}, %{latch}]")
+        self.block(after)
 
     # -- values
 

@@ -8,12 +8,13 @@ loops in them are vectors (`inner.py`); what stands around them is scalar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from symgrad.compile.backends.llvm import rows
+from symgrad.compile.backends.llvm import blocks, rows
 from symgrad.compile.backends.llvm.fold import beats, combined
 from symgrad.compile.backends.llvm.inner import CHEAP, innermost, vectors
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, vector
+from symgrad.compile.backends.llvm.lanes import Array
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, Size, walk
 from symgrad.compile.nest import (
     Assign,
@@ -28,15 +29,6 @@ from symgrad.types import Dim
 
 MANY = 48  # costly rows in one kernel, from which on they are called
 SUMMED = ("float32", "float64")  # dtypes whose long sums are kept in doubles
-
-
-@dataclass
-class Array:
-    """Memory with strides: `strides` are values, '1' where the layout promises it."""
-
-    pointer: str
-    dtype: str
-    strides: tuple
 
 
 @dataclass
@@ -74,15 +66,17 @@ def checks(nest):
             if type(x) is Index and x.length is not None]
 
 
-def emit(module, nest, name, layouts):
-    """Write the function of a nest into a module.  `layouts`: see `Emitted`."""
-    return Body(module, nest, name, layouts).function()
+def emit(module, nest, name, layouts, inlined=False):
+    """Write the function of a nest into a module.  `layouts`: see `Emitted`; `inlined`: it becomes
+    a part of what calls it."""
+    return Body(module, nest, name, layouts, " alwaysinline" * inlined).function()
 
 
 class Body:
-    """One kernel on its way.  `w` writes; `index` has the value of each letter of a scalar loop."""
+    """One kernel on its way.  `w` writes; `index` has the value of each letter of a scalar loop;
+    loops run from `start`, where it is not 0, to `extent`."""
 
-    def __init__(self, module, nest, name, layouts):
+    def __init__(self, module, nest, name, layouts, how=""):
         self.nest, self.index = nest, {}
         arrays = (*nest.params, *nest.results)
         self.made = Emitted(name, tuple([a.name for a in arrays]), layouts, nest.buffers,
@@ -97,13 +91,14 @@ class Body:
         self.dims = {d: f"%n{k}" for k, d in enumerate(nest.lengths)}
         head += [f"i64 {n}" for n in self.dims.values()]
         self.module = module
-        self.w = module.function(f"define internal i64 @{name}({', '.join(head)})")
+        self.w = module.function(f"define internal i64 @{name}({', '.join(head)}){how}")
+        self.uses = blocks.uses(nest)
         self.roomy = {b.name for b in nest.buffers if len(b.lengths) == 1}
         dear = [x for s in statements(nest.body) for e in expressions(s) for x in walk(e)
                 if type(x) is Apply and x.row not in CHEAP]
         self.long = len(dear) > MANY
-        self.locals, self.sums, self.extent = {}, {}, {}
-        self.numbers = {id(e): k for k, e in enumerate(checks(nest), 1)}
+        self.locals, self.sums, self.start, self.extent = {}, {}, {}, {}
+        self.numbers, self.respelled = {id(e): k for k, e in enumerate(checks(nest), 1)}, []
 
     def function(self):
         self.allocate()
@@ -221,10 +216,11 @@ class Body:
             if innermost(s):
                 vectors(self, s)
                 return
-            with self.w.loop(self.extent[s.letter]) as loop:
-                self.index[s.letter] = loop.index
-                for inner in s.body:
-                    self.statement(inner)
+            found = blocks.block(s, self.uses)
+            if found:
+                blocks.write(self, s, found)
+            else:
+                self.passes(s)
         elif type(s) is Assign:
             self.store(s.cell, self.value(s.expr))
             if s.cell in self.sums:
@@ -236,6 +232,14 @@ class Body:
         elif type(s) is Fold:
             best = None if s.index is None else self.value(s.index)
             self.fold(s, self.value(s.expr), best)
+
+    def passes(self, loop):
+        """A loop of scalar passes."""
+        first = self.start.get(loop.letter, "0")
+        with self.w.loop(self.extent[loop.letter], first) as at:
+            self.index[loop.letter] = at.index
+            for s in loop.body:
+                self.statement(s)
 
     def fold(self, s, value, index=None):
         """Combine the cell of a fold with a scalar; for argmax, with the place of that as well."""
@@ -340,6 +344,13 @@ class Body:
         w.do(f"store i64 {self.length(e.length)}, ptr {w.cell('i64', '%bad', 1)}")
         w.do(f"ret i64 {self.numbers[id(e)]}")
         w.block(fine)
+
+    def check(self, e, expr):
+        """An index with its expression in other words, and with its number."""
+        new = replace(e, expr=expr)
+        self.respelled.append(new)  # that no other index can have its id
+        self.numbers[id(new)] = self.numbers.get(id(e))
+        return new
 
     def offset(self, load):
         """How many elements from the start of its array a cell is."""

@@ -12,6 +12,15 @@ from symgrad.compile.nest import Assign, Fold, Local
 from symgrad.types import BYTES, Dim
 
 
+@dataclass
+class Array:
+    """Memory with strides: `strides` are values, '1' where the layout promises it."""
+
+    pointer: str
+    dtype: str
+    strides: tuple
+
+
 @dataclass(frozen=True)
 class Way:
     """How a cell is reached from the letter: at `pointer` (step None), or `step` elements further
@@ -82,7 +91,7 @@ class Lanes:
         if kind is Load:
             for a in e.at:
                 self.prepare(a)
-            if not any(type(x) is Local and x in self.assigned for x in walk(*e.at)):
+            if not any(type(a) in (Local, Load) and self.varies(a) for a in e.at):
                 self.way(e)
         if not self.varies(e):
             if kind not in (Lit, int) and e not in self.still and not (
@@ -261,7 +270,7 @@ class Lanes:
     def mask_for(self, cell, lane):
         """The mask of a load or store.  Row buffers have room for whole vectors, and processors are
         slow to read what was stored under a mask."""
-        return None if cell.source in self.k.roomy and cell.at == (Axis(self.letter),) else (
+        return None if cell.source in self.k.roomy and cell.at[-1] == Axis(self.letter) else (
             lane.mask)
 
     def forget(self, cell, lane):

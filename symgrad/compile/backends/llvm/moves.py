@@ -103,13 +103,13 @@ class Moves(Copies):
     def call_kernel(self, kernel, nest, values, buffers, kind="", first=None):
         """`kind`: what of the kernel the nest is, if not all of it; `first`: see `Piece`."""
         w = self.w
-        layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
-        key = body_key(kernel), layouts, kind
+        key = _, layouts, *_ = self.kernel_key(kernel, values, kind)
         emitted = self.emitted.get(key)
         if emitted is None:
             name = f"kernel{len(self.emitted)}"  # no names of the user: they may be in any script
             own = replace(nest, lengths=first.lengths, buffers=first.buffers) if first else nest
-            emitted = self.emitted[key] = kernels.emit(self.module, own, name, layouts)
+            emitted = self.emitted[key] = kernels.emit(self.module, own, name, layouts,
+                                                       self.inlined)
         args = [f"ptr {self.bad}"]
         for v in values:
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides if s != "1"]]
@@ -125,6 +125,11 @@ class Moves(Copies):
         w.block(wrong)
         w.do(f"ret i64 {w.let(f'add i64 {status}, {first}')}")
         w.block(fine)
+
+    def kernel_key(self, kernel, values, kind):
+        """What decides the function of a kernel."""
+        layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
+        return body_key(kernel), layouts, kind, self.inlined
 
     def nonempty(self, s, d):
         n = self.lengths.length(d)

@@ -35,7 +35,7 @@ WORD = {name: FIRST + k for k, name in enumerate(WORDS)}
 LAST = FIRST + len(WORDS)
 FORMS = ("none", "single", "list", "dict")
 # Words of a leaf's record; its known lengths come behind, -1 for those that are not.
-LEAF = ("ndim", "dtype", "itemsize", "flags", "number", "int", "float", "slot")
+LEAF = ("ndim", "dtype", "itemsize", "flags", "number", "int", "low", "high", "float", "slot")
 KIND = ("ndim", "dtype", "output")  # of a result's record
 REFUSED = -3  # a status like those of `run`: this call is not for native code
 
@@ -210,7 +210,9 @@ def leaf(module):
     over = w.alloca("i32")
     value = f.api("PyLong_AsLongLongAndOverflow", "i64", "ptr %object", f"ptr {over}")
     f.leave(f.differ(w.let(f"load i32, ptr {over}"), "0", "i32"), "0")
-    slot = w.cell("i64", "%record", of["slot"])
+    f.leave(f.either(w.let(f"icmp slt i64 {value}, {f.item('%record', of['low'])}"),
+                     w.let(f"icmp sgt i64 {value}, {f.item('%record', of['high'])}")), "0")
+    slot = w.cell("i64", "%record", of["slot"])  # the first bytes of it are a narrower integer
     w.do(f"store i64 {value}, ptr {slot}")
     f.store(slot, "%row", kind="ptr")
     w.do("ret i64 1")

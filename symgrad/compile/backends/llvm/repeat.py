@@ -1,4 +1,9 @@
-"""One loop on its way into a native function: see `steps.py`."""
+"""One loop on its way into a native function: see `steps.py`.
+
+Where a step is nothing but a few numbers (`Inner.numbers_only`), its states are cells on the stack
+and its kernels are inlined, so that LLVM keeps the states in registers: a step then takes as long
+as its arithmetic, not as long as to store a number and load it again.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,12 @@ class Repeated:
         self.body, self.lengths = p.inner.body, driver.lengths
         self.items = {i.attrs[0]: driver.values[i] for i in p.step.outputs}
         slots = len(p.inner.arena.slots)
+        if p.inner.numbers_only:
+            addresses = [address if room.lengths else self.w.alloca(MEMORY[room.dtype])
+                         for room, address in zip(p.inner.buffers, addresses, strict=True)]
         self.slots, rest = addresses[:slots], iter(addresses[slots:])
         self.scratch = {}  # number of a result -> memory of rows that are not kept
+        self.cells = {}  # state -> its cells on the stack, oldest first, and then the free one
         count = len(self.body.states)
         for j in range(count):
             if not p.inner.filled[j]:
@@ -52,7 +61,10 @@ class Repeated:
             for p, buffers in zip(self.inner.pieces, self.inner.arena.buffers, strict=True):
                 self.inner.step(p, buffers)
             self.deliver(targets)
-            loop.next = [x for ring in rings.values() for x in (*ring[1:], ring[0])]
+            if self.cells:
+                self.shift(t)
+            else:
+                loop.next = [x for ring in rings.values() for x in (*ring[1:], ring[0])]
             if body.until:
                 flag = w.let(f"load i8, ptr {self.stop}")
                 on = w.let(f"icmp eq i8 {flag}, 0")
@@ -107,6 +119,14 @@ class Repeated:
         found = []
         for j, s in enumerate(self.body.states):
             init = self.init(j)
+            if self.inner.numbers_only:
+                one = [] if self.inner.over[j] else [self.w.alloca(MEMORY[init.dtype])]
+                old = ([self.scratch[j]] if self.inner.over[j] else
+                       [self.w.alloca(MEMORY[init.dtype]) for _ in range(s.depth)])
+                self.cells[j] = old + one
+                for k, cell in enumerate(old):
+                    at = s.depth - 1 - k if self.body.reverse else k
+                    self.move(self.row(init, str(at)), self.single(j, cell))
             if self.inner.filled[j]:
                 whole = self.items[j]
                 at = self.n if self.body.reverse else "0"
@@ -114,6 +134,8 @@ class Repeated:
                 rows = Value(part.pointer, whole.dtype, whole.strides,
                              (str(s.depth), *whole.lengths[1:]))
                 self.move(Value(init.pointer, init.dtype, init.strides, rows.lengths), rows)
+                continue
+            if self.cells:
                 continue
             ring = [self.scratch[j]]
             if not self.inner.over[j]:
@@ -128,6 +150,8 @@ class Repeated:
 
     def rings(self, pointers):
         """{state: its rows, oldest first, and then the free one}."""
+        if self.cells:
+            return self.cells
         found, rest = {}, list(pointers)
         for j, s in enumerate(self.body.states):
             if not self.inner.filled[j] and not self.inner.over[j]:
@@ -142,11 +166,11 @@ class Repeated:
         values = [self.row(self.operands[k], t) for k in range(body.seqs)]
         for j, s in enumerate(body.states):
             for tap in s.taps:
-                if inner.filled[j]:
+                if inner.filled[j] and not self.cells:
                     back = tap if body.reverse else s.depth - tap
                     values.append(self.row(self.items[j], self.lengths_of().add(t, str(back))))
                 else:
-                    ring = rings.get(j, [self.scratch[j]])
+                    ring = rings[j] if j in rings else [self.scratch[j]]
                     values.append(self.single(j, ring[s.depth - tap]))
         values += self.operands[body.seqs + len(body.states):]
         for leaf, v in zip(inner.plan.inputs, values, strict=True):
@@ -156,7 +180,7 @@ class Repeated:
         """Where the outputs of this step belong."""
         body, inner, found = self.body, self.inner, []
         for j, s in enumerate(body.states):
-            if inner.filled[j]:
+            if inner.filled[j] and not self.cells:
                 at = t if body.reverse else self.lengths_of().add(t, str(s.depth))
                 found.append(self.row(self.items[j], at))
             else:
@@ -189,6 +213,17 @@ class Repeated:
             value = inner.value(root)
             inner.fits(root, value.lengths, target)
             self.move(value, target)
+
+    def shift(self, t):
+        """After a step of numbers: each cell of a state takes what the next one holds, and a result
+        its row."""
+        for j, s in enumerate(self.body.states):
+            cells = self.cells[j]
+            for old, new in zip(cells, cells[1:], strict=False):
+                self.move(self.single(j, new), self.single(j, old))
+            if self.inner.filled[j]:
+                at = t if self.body.reverse else self.lengths_of().add(t, str(s.depth))
+                self.move(self.single(j, cells[-1]), self.row(self.items[j], at))
 
     def move(self, x, out):
         """Copy elements; both have the same lengths."""

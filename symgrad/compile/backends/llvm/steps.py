@@ -28,11 +28,12 @@ from symgrad.compile.backends.llvm.repeat import Repeated
 from symgrad.compile.backends.llvm.values import Lengths, Plus, Value, plus, transposed
 from symgrad.compile.lower import name_nodes
 from symgrad.compile.memory import counter, schedule
+from symgrad.compile.nest import For
 from symgrad.errors import ShapeError
 from symgrad.node import CONST
 from symgrad.op import explain, infer
 from symgrad.ops.lengths import known
-from symgrad.types import Dim
+from symgrad.types import Dim, is_complex
 
 MANY = 8  # steps for which it pays to lay out a matrix anew
 Room = namedtuple("Room", "dtype lengths")  # memory that a loop needs, in lengths of the outside
@@ -43,6 +44,7 @@ class Loops:
 
     shares = True  # kernels among steps of one pattern
     complete = False  # whether results that nobody reads are written all the same
+    inlined = False  # whether kernels become a part of what calls them
 
     def lay_out(self, plan, on, inside=False, late=()):
         """Pieces in order, and the arena.  `inside` a loop nothing is lost if a step fails; `late`:
@@ -208,6 +210,15 @@ class Within(Loops, Moves):
         return Value(pointer, node.type.dtype, self.lengths.dense(lengths), lengths)
 
 
+def _number(node):
+    return not node.type.ndim and not is_complex(node.type.dtype)
+
+
+def _straight(p):
+    """Whether a step is a kernel without a loop."""
+    return p.kind == "kernel" and not any(type(s) is For for s in p.nest.body)
+
+
 class Side(Within):
     """One side of a branch.  `late`: lengths of the outside that steps there bind; `able`: whether
     it has a native form."""
@@ -263,6 +274,8 @@ class Inner(Within):
         self.over = [not self.filled[j] and self.roots[j] in updated and homes.get(
             self.roots[j]) is not None and homes[self.roots[j]].kind == "leaf"
             for j in range(len(body.states))]
+        self.numbers_only = self.inlined = all(map(_number, (
+            *self.roots, *self.arena.homes))) and all(map(_straight, self.pieces))
         self.turned, self.narrow = self.turned_matrices(), self.narrow_matrices()
         self.able = self.measured()
         self.buffers = self.rooms() if self.able else []

@@ -21,7 +21,7 @@ from symgrad.compile.backends.llvm import kernels
 from symgrad.compile.backends.llvm.driver import Driver
 from symgrad.compile.backends.llvm.ir import MEMORY
 from symgrad.compile.backends.llvm.program import Program, State
-from symgrad.compile.kernel import Affine, Apply, Axis, Index, Load, Size, body_key, walk
+from symgrad.compile.kernel import Affine, Apply, Axis, Index, Load, Size, walk
 from symgrad.compile.nest import Assign, Fold, For, Local, expressions, statements
 from symgrad.types import Dim
 
@@ -194,7 +194,7 @@ class ThreadedDriver(Driver):
         w.branch(w.let(f"icmp sgt i64 {work}, {LEAST}"), many, one)
         w.block(one)
         super().call_kernel(kernel, nest, values, buffers, kind, *more)
-        emitted = self.emitted[self.key(kernel, values, kind)]
+        emitted = self.emitted[self.kernel_key(kernel, values, kind)]
         w.jump(after)
         w.block(many)
         lengths.memo = dict(memo)
@@ -204,10 +204,6 @@ class ThreadedDriver(Driver):
         w.jump(after)
         w.block(after)
         lengths.memo = memo
-
-    def key(self, kernel, values, kind):
-        layouts = tuple([tuple([s == "1" for s in v.strides]) for v in values])
-        return body_key(kernel), layouts, kind
 
     def split(self, emitted, nest, d, values, n, share):
         """Call back for `n` rows of a kernel in pieces of `share` rows."""
