@@ -26,4 +26,6 @@ EQUIVALENT = {
         "there are as many letters as lengths: `strict` is an assertion",
     "backends/llvm/choose.py::Chosen.meet.phi::constant::True in strict=True -> False":
         "there are two words and two ends: `strict` is an assertion",
+    "need.py::lengths::condition::missing -> True":
+        "where no length is missing nothing is run, and nothing is bound",
 }
