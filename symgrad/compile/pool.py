@@ -139,7 +139,7 @@ class Pool:
         if n.op is INPUT or n.op is SHARED:
             return self.leaf.get(n) or self.enter_leaf(n)
         self._entering = n
-        node = self.make(n.op, tuple(inputs), n.attrs, n.origin, None, n.name)
+        node = self.make(n.op, tuple(inputs), _tidied(n, inputs), n.origin, None, n.name)
         self._entering = None
         self._user.setdefault(node, n)
         return node
@@ -209,6 +209,17 @@ class Pool:
             soft |= self._why[d][1]
             d = self._same[d]
         return None if found is None else (found, soft)
+
+
+def _tidied(n, inputs):
+    """Attributes of an application to inputs of which more is known: an index is spelled by the
+    lengths of its axes.  One that is out of range is left for the call to refuse."""
+    if n.op.params[:1] != ("idx",) or inputs[0].type.shape == n.inputs[0].type.shape:
+        return n.attrs
+    try:
+        return n.op.tidy([i.type for i in inputs], *n.attrs)
+    except SymgradError:
+        return n.attrs
 
 
 def expected(node, home):
