@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import symgrad as sg
-from symgrad.compile.function import compiled
-from symgrad.compile.passes import firings
+from symgrad.compile.function import compiled, planned
+from symgrad.compile.passes import firings, select
+from symgrad.compile.report import Report
 from symgrad.errors import SymgradError
 from symgrad.node import SHARED, toposort
 
@@ -131,22 +132,22 @@ class Subject:
 
 
 def firing(program):
-    """{'pass.rule': times} of a program's building and compiling; `Subject`."""
+    """A program's `Subject`, and {'pass.rule': times} of its building and compiling."""
     with firings() as fired:
         subject = Subject(program)
-        with sg.options(cache=False):
-            try:
-                compiled(subject.request, "", "numpy")
-            except Exception:  # noqa: BLE001 - will be found again
-                pass
-    return dict(fired), subject
+        try:
+            planned(subject.request.roots, subject.request.leaves, subject.request.updated,
+                    select(""), Report(None, ""), True)
+        except Exception:  # noqa: BLE001 - it will be found again, and told
+            pass
+    return subject, dict(fired)
 
 
 def check(program, seed=0, every=False, only=None):
     """The `Outcome` of a program.  `only`: names of variants, else those that `chosen` gives."""
     outcome = Outcome()
     try:
-        outcome.fired, subject = firing(program)
+        subject, outcome.fired = firing(program)
     except Exception:  # noqa: BLE001
         outcome.findings.append(Finding("full", "", "", "build", traceback.format_exc(limit=-3)))
         return outcome

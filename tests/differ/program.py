@@ -131,10 +131,13 @@ class Program:
         body = [f"sizes = {self.sizes!r}", "n, m, k = sizes[0]", *self.lines, "", self.function(""),
                 "for call, (n, m, k) in enumerate(sizes):",
                 *[f"    {line}" for line in self.data], f"    print(f({args}))"]
-        helpers = [inspect.getsource(f) for name, f in HELPERS.items()
-                   if any(f"{name}(" in line for line in (*self.lines, *self.data))]
         option = [] if self.floatX == "float64" else [f"sg.config.floatX = {self.floatX!r}"]
-        return "\n".join([IMPORTS, *option, *helpers, *body, ""])
+        return "\n".join([IMPORTS, *option, *helpers_of(self), *body, ""])
+
+    @staticmethod
+    def words(text):
+        """The names in it."""
+        return WORD.findall(text)
 
     def function(self, arguments):
         """The call of `sg.function`, with more arguments if any are given."""
@@ -142,6 +145,12 @@ class Program:
         more = f", updates=[{updates}]" if updates else ""
         return (f"f = sg.function([{', '.join(self.inputs)}], [{', '.join(self.outputs)}]{more}, "
                 f"on_unused_input='ignore'{arguments})")
+
+
+def helpers_of(program):
+    """The source text of the functions that its lines call."""
+    return [inspect.getsource(f) for name, f in HELPERS.items()
+            if any(f"{name}(" in line for line in (*program.lines, *program.data))]
 
 
 @lru_cache(64)

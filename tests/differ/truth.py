@@ -25,8 +25,8 @@ from symgrad.types import Tuple
 class Limits(NamedTuple):
     """The declared distances from the truth."""
 
-    moved: float = 30.0  # times the greatest error of a moved run in the array
-    ulps: float = 8.0  # more units in the last place of the array's greatest number
+    moved: float = 8.0  # times the greatest error of a moved run in the array
+    ulps: float = 4.0  # more units in the last place of the array's greatest number
     # an element that moved runs change by more than this power of its dtype's eps, relative to the
     # array's greatest number, is decided by rounding (a tie, a jump), and not compared
     wild: float = 0.4

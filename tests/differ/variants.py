@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from symgrad.compile.backends import BACKENDS
 from symgrad.compile.passes import STABLE_FORM
 from symgrad.tools.ablate_run import Variant, variants
 
 CHEAP = ("numpy", "python")  # backends that rules and passes take in turns
-NATIVE = "llvm"  # compiling for it takes ten times as long: so many variants of a program do
-NATIVES = 1
+NATIVE = "llvm"  # compiling for it takes ten times as long: one of so many programs has a variant
+NATIVES = 3
+# Of a program so many rules, and so many of the rest, take their turn: the next seed takes others.
+RULES, PASSES = 6, 3
 
 
 @lru_cache
@@ -28,18 +32,30 @@ def there():
 
 
 def chosen(fired, seed=0, every=False):
-    """(name, passes, backend) of a program in which these rules fired: the backends take turns, by
-    the seed, or each variant is made on `every` one."""
+    """(name, passes, backend) of a program in which these rules fired: variants and backends take
+    turns, by the seed; or each variant is made on `every` backend."""
     backends = there()
     found = [(b, "", b) for b in backends]
     used = [v for v in ways() if v.used(fired)]
     if every:
         return found + [(f"{v.name} on {b}", v.passes, b) for v in used for b in backends]
+    rules = [v for v in used if v.kind == "rule"]
+    turns = _turn([v for v in used if v.kind != "rule"], PASSES, seed) + _turn(rules, RULES, seed)
     cheap = [b for b in CHEAP if b in backends]
-    rest = [(f"{v.name} on {b}", v.passes, b) for k, v in enumerate(used)
-            for b in [cheap[(k + seed) % len(cheap)]]]
-    natives = [used[(seed * 7 + j) % len(used)] for j in range(NATIVES)] if NATIVE in backends else []
-    return found + rest + [(f"{v.name} on {NATIVE}", v.passes, NATIVE) for v in natives]
+    found += [(f"{v.name} on {b}", v.passes, b)
+              for k, v in enumerate(turns) for b in [cheap[(k + seed) % len(cheap)]]]
+    if NATIVE in backends and seed % NATIVES == 0:
+        v = used[seed // NATIVES % len(used)]
+        found.append((f"{v.name} on {NATIVE}", v.passes, NATIVE))
+    return found
+
+
+def _turn(some, many, seed):
+    """So many of them, others for other seeds."""
+    if len(some) <= many:
+        return some
+    rng = np.random.default_rng([seed, 2])
+    return [some[k] for k in sorted(rng.choice(len(some), many, replace=False))]
 
 
 def rebuilds(passes):
