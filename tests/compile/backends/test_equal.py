@@ -138,3 +138,38 @@ def test_fewer_labels_than_rows_are_taken_too(backend):
     assert g([2, 1], a) == f(a, [2, 1])
     message(f, a, [0, 1, 2, 0, 1, 2])
     message(f, a, [0, 3])
+
+
+@pytest.mark.parametrize("k", [-1, -4, 3, 4, -5])
+def test_an_index_into_an_axis_whose_length_another_operand_tells(k, backend):
+    """It is spelled as that length asks, or refused in the call: no row before or behind is met."""
+    x, v, c = T.dmatrix("x"), T.dvector("v"), T.constant(np.ones(4))
+    whole = np.zeros((12, 3))
+    for make in (lambda: x[k] * 2, lambda: x[k], lambda: T.set_subtensor(x[k], 1.0),
+                 lambda: T.inc_subtensor(x[k], x[k])):
+        f = compiled(backend, [x, v], [make(), T.dot(v, x), v + c])
+        if -4 <= k < 4:
+            want = make().eval({x: whole[4:8] + 1})
+            np.testing.assert_array_equal(f(whole[4:8] + 1, np.ones(4))[0], want)
+        else:
+            with pytest.raises(IndexingError, match=f"index {k} is out of range for axis 0 of "
+                                                    "length 4"):
+                f(whole[4:8], np.ones(4))
+    assert not whole.any()
+
+
+def test_numbers_that_lengths_are_made_of(backend):
+    """What is computed of constants alone may be needed before there is a workspace."""
+    want = sg.random.MRG_RandomStreams(23).uniform((2,)).eval()
+    for passes in ("", "none", "-canonicalise -tidy"):
+        draw = sg.random.MRG_RandomStreams(23).uniform((2,))
+        np.testing.assert_array_equal(compiled(backend, [], draw, passes=passes)(), want)
+
+
+def test_a_loop_over_a_part_whose_length_the_call_tells(backend):
+    x, s = T.dmatrix("x"), T.dscalar("s")
+    v = (s - x)[:-1]
+    rows = sg.scan(lambda r, t: sg.ifelse(r.sum() > 0, t + r, t * 0.5), v,
+                   T.zeros_like(v.sum(axis=0)))[0]
+    a = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(compiled(backend, [s, x], rows)(4.5, a), [[4.5, 3.5], [7, 5]])
