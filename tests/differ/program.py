@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -86,7 +86,7 @@ class Program:
     lent: bool = False
     title: str = ""
     floatX: str = "float64"
-    of: object = field(default=None, compare=False)
+    fixed = False  # whether it is always built in the same way
 
     def build(self, passes=""):
         """The scope in which the lines have run, and the request; gradients are built with

@@ -121,7 +121,7 @@ class Bound:
         self.settled = true is not None and all(
             [r.shape == self.shape for r in (self.true, *runs)])
         self.tolerance, self.scale = 0.0, 0.0
-        self.compared = np.zeros(self.shape, bool)
+        self.compared = self.nan = np.zeros(self.shape, bool)
         if self.settled:
             self._set()
 
@@ -139,14 +139,16 @@ class Bound:
             calm = finite & (off <= float(info.eps) ** LIMITS.wild * floor)
             self.tolerance = float(LIMITS.moved * off[calm].max(initial=0)
                                    + LIMITS.ulps * float(info.eps) * floor)
-            # what is not finite, and the same in all runs, is to be just that
+            # what is infinite in all runs is to be just that; what is none of a number may be
+            # better if there are rules: many leave out inf - inf
             same = ~np.isfinite(self.true)
             for r in samples:
                 same &= (r == self.true) | np.isnan(r) & np.isnan(self.true)
+            self.nan = same & np.isnan(self.true)
             self.compared = calm | same
 
-    def wrong(self, got):
-        """What is wrong with an array, or ''."""
+    def wrong(self, got, ruled=True):
+        """What is wrong with an array, or ''.  `ruled`: whether rules were at work on it."""
         got = np.asarray(got)
         if got.dtype != self.dtype:
             return f"dtype {got.dtype}, not {self.dtype}"
@@ -155,7 +157,7 @@ class Bound:
         if got.shape != self.shape:
             return f"shape {got.shape}, not {self.shape}"
         off = self.off(got)
-        bad = self.compared & ~(off <= self.tolerance)
+        bad = self.compared & ~(off <= self.tolerance) & ~(self.nan & ruled)
         if not bad.any():
             return ""
         at = tuple([int(i[0]) for i in np.nonzero(bad)])
@@ -176,9 +178,10 @@ class Bound:
 
     def ratio(self, got):
         """The greatest error, in units of what is allowed."""
-        if not self.settled or not self.tolerance or not self.compared.any():
+        calm = self.compared & ~self.nan
+        if not self.settled or not self.tolerance or not calm.any():
             return 0.0
-        return float(self.off(np.asarray(got))[self.compared].max() / self.tolerance)
+        return float(self.off(np.asarray(got))[calm].max() / self.tolerance)
 
 
 def expected(request, calls, held, seed=0):

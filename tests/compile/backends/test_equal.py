@@ -173,3 +173,12 @@ def test_a_loop_over_a_part_whose_length_the_call_tells(backend):
                    T.zeros_like(v.sum(axis=0)))[0]
     a = np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(compiled(backend, [s, x], rows)(4.5, a), [[4.5, 3.5], [7, 5]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "complex64"])
+def test_constants_that_are_not_folded_keep_their_dtype(dtype, backend):
+    c = T.constant(np.asarray(1, dtype))
+    f = compiled(backend, [], [-c, T.sqr(-c), -c + c, T.exp(-c)], passes="none")
+    for got, want in zip(f(), [-c, T.sqr(-c), -c + c, T.exp(-c)], strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want.eval(), rtol=1e-6)
