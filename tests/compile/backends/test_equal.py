@@ -182,3 +182,14 @@ def test_constants_that_are_not_folded_keep_their_dtype(dtype, backend):
     for got, want in zip(f(), [-c, T.sqr(-c), -c + c, T.exp(-c)], strict=True):
         assert got.dtype == want.dtype
         np.testing.assert_allclose(got, want.eval(), rtol=1e-6)
+
+
+def test_the_diagonal_of_a_tall_matrix_beside_a_vector(backend):
+    """It is taken to be as long as the matrix, and the vector with it, only until a call."""
+    x, w = T.dmatrix("x"), T.dvector("w")
+    f = compiled(backend, [x, w], T.diag(x) + w)
+    for shape in ((3, 3), (4, 2), (2, 4), (2, 1)):
+        a = np.arange(8.0 if shape[0] != 3 else 9.0)[:shape[0] * shape[1]].reshape(shape)
+        np.testing.assert_array_equal(f(a, np.ones(min(shape))), np.diag(a) + 1)
+    with pytest.raises(ShapeError, match="add: lengths differ"):
+        f(np.ones((4, 2)), np.ones(4))
