@@ -85,8 +85,8 @@ def turned(new):
     return new[::-1] if new.type.ndim else -new
 
 
-BROKEN = [("sigmoid", single), ("softplus", twice), ("neg_neg", turned), ("power_of_two", nudged),
-          ("sum_of_scaled", twice), ("log1p", nudged)]
+BROKEN = [("mul_1", nudged), ("pow_two", twice), ("one_minus_sigmoid", turned),
+          ("over_constant", single)]
 
 
 @pytest.fixture(params=BROKEN, ids=lambda b: f"{b[0]}-{b[1].__name__}")
@@ -106,7 +106,7 @@ def broken(request, monkeypatch):
 
 
 def test_a_broken_rule_is_found_and_its_program_made_small(broken):
-    for seed in range(400):
+    for seed in range(200):
         program = drawn(seed)
         if not any([rule.endswith(f".{broken}") for rule in firing(program)[1]]):
             continue

@@ -74,5 +74,5 @@ def _bar(summary, total):
     done, width = summary.programs, 30
     full = width * done // total
     left = summary.seconds / max(done, 1) * (total - done)
-    print(f"\r[{'#' * full}{'.' * (width - full)}] {done}/{total}, {len(summary.findings)} findings, "
-          f"{left:.0f} s left ", end="", file=sys.stderr, flush=True)
+    print(f"\r[{'#' * full}{'.' * (width - full)}] {done}/{total}, {len(summary.findings)} "
+          f"findings, {left:.0f} s left ", end="", file=sys.stderr, flush=True)

@@ -23,7 +23,8 @@ ATTEMPTS = 600
 def folder():
     """Where tests go that are written for failures: ``SYMGRAD_FAILURES``, or a folder for temporary
     files."""
-    where = Path(os.environ.get("SYMGRAD_FAILURES") or Path(tempfile.gettempdir()) / "symgrad-differ")
+    named = os.environ.get("SYMGRAD_FAILURES")
+    where = Path(named or Path(tempfile.gettempdir()) / "symgrad-differ")
     where.mkdir(parents=True, exist_ok=True)
     return where
 
@@ -224,17 +225,17 @@ def test_text(program, finding):
     states = [f"{s}.get_value()" for s, _ in p.updates]
     if states:
         body += [f"    got += [{', '.join(states)}]"]
-    for call, mine in enumerate(bounds):
-        wants.append([None if isinstance(mine, Exception) else _want(b) for b in (
-            () if isinstance(mine, Exception) else mine)])
+    for mine in bounds:
+        wants.append([] if isinstance(mine, Exception) else [_want(b) for b in mine])
     head += ["WANT = [  # of each call: (array, how far off it may be), or None"]
     head += [f"    [{', '.join([w or 'None' for w in mine])}]," for mine in wants] + ["]"]
     body += ["    for g, want in zip(got, WANT[call]):", "        if want is not None:",
              "            array, far = want", "            assert g.dtype == array.dtype",
              "            np.testing.assert_allclose(g, array, rtol=0, atol=far)"]
     note = [f'"""{p.title}, {finding.variant or "whole"}: {finding.kind}."""', ""]
-    return "\n".join([*note, "import pytest", IMPORTS.rstrip(), "from symgrad.errors import SymgradError",
-                      "", *head, "", *helpers_of(p), "", "def test_it():",
+    return "\n".join([*note, "import pytest", IMPORTS.rstrip(),
+                      "from symgrad.errors import SymgradError", "", *head, "", *helpers_of(p), "",
+                      "def test_it():",
                       *[f"    {line}" for line in body], ""])
 
 

@@ -1,5 +1,5 @@
-"""The functions of a script as subjects: what it compiled and called, with the arguments of the last
-call of each."""
+"""The functions of a script as subjects: what it compiled and called, with the arguments of the
+last call of each."""
 
 from __future__ import annotations
 

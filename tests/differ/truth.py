@@ -139,8 +139,7 @@ class Bound:
             calm = finite & (off <= float(info.eps) ** LIMITS.wild * floor)
             self.tolerance = float(LIMITS.moved * off[calm].max(initial=0)
                                    + LIMITS.ulps * float(info.eps) * floor)
-            # what is infinite in all runs is to be just that; what is none of a number may be
-            # better if there are rules: many leave out inf - inf
+            # what is infinite or no number in all runs is to be just that; see `wrong`
             same = ~np.isfinite(self.true)
             for r in samples:
                 same &= (r == self.true) | np.isnan(r) & np.isnan(self.true)
@@ -148,7 +147,8 @@ class Bound:
             self.compared = calm | same
 
     def wrong(self, got, ruled=True):
-        """What is wrong with an array, or ''.  `ruled`: whether rules were at work on it."""
+        """What is wrong with an array, or ''.  `ruled`: whether rules were at work on it.  They may
+        leave out an inf - inf, or do one more in an array that has another already."""
         got = np.asarray(got)
         if got.dtype != self.dtype:
             return f"dtype {got.dtype}, not {self.dtype}"
@@ -157,10 +157,12 @@ class Bound:
         if got.shape != self.shape:
             return f"shape {got.shape}, not {self.shape}"
         off = self.off(got)
-        bad = self.compared & ~(off <= self.tolerance) & ~(self.nan & ruled)
+        bad = self.compared & ~(off <= self.tolerance)
+        if ruled and self.nan.any():
+            bad &= ~(self.nan | np.isnan(got))
         if not bad.any():
             return ""
-        at = tuple([int(i[0]) for i in np.nonzero(bad)])
+        at = tuple([int(i) for i in np.unravel_index(np.argmax(bad), bad.shape)])
         with np.errstate(all="ignore"):
             share = float(off[at]) / self.tolerance if self.tolerance else np.inf
         return (f"{got[at]!r} at {list(at)}, not {self.true[at]!r}: {share:.3g} times what is "
@@ -178,10 +180,10 @@ class Bound:
 
     def ratio(self, got):
         """The greatest error, in units of what is allowed."""
-        calm = self.compared & ~self.nan
-        if not self.settled or not self.tolerance or not calm.any():
+        if not self.settled or not self.tolerance:
             return 0.0
-        return float(self.off(np.asarray(got))[calm].max() / self.tolerance)
+        off = self.off(np.asarray(got))[self.compared]
+        return float(off[np.isfinite(off)].max(initial=0) / self.tolerance)
 
 
 def expected(request, calls, held, seed=0):
