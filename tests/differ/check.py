@@ -17,20 +17,6 @@ from symgrad.node import SHARED, toposort
 from .truth import expected
 from .variants import chosen, rebuilds
 
-# Faults that are known and not mended: (one of these rules has fired, this is in the error, why).
-KNOWN = (
-    (("stabilise.softmax", "stabilise.log_softmax", "stabilise.logsumexp",
-      "stabilise.logsumexp_kept", "stabilise.softmax_shift"), ("length 0", "empty sequence"),
-     "exp(x) / sum(exp(x)) of no numbers is empty, and log(sum(exp(x))) is -inf, but the stable "
-     "forms begin with a maximum, which there is none of"),
-)
-
-
-def known(finding, fired):
-    """Why a fault is known, or ''."""
-    return next((why for rules, words, why in KNOWN if any([r in fired for r in rules])
-                 and any([w in finding.what for w in words])), "")
-
 
 @dataclass
 class Finding:
@@ -61,7 +47,6 @@ class Outcome:
     comparisons: int = 0
     free: int = 0  # arrays in which nothing is compared, since rounding decides about them
     failed: int = 0  # calls that raise as the interpreter does
-    known: int = 0  # variants that show a fault of `KNOWN`
     spared: int = 0  # calls that do not, though lengths differ: of values that nobody reads
     fired: dict = field(default_factory=dict)
     worst: float = 0.0  # the greatest error, in units of what is allowed
@@ -200,9 +185,6 @@ def check(program, seed=0, every=False, only=None):
         if only is not None and name not in only:
             continue
         outcome.variants += 1
-        found = subject.run(name, passes, backend, outcome)
-        if found and known(found, outcome.fired):
-            outcome.known += 1
-        elif found:
+        if found := subject.run(name, passes, backend, outcome):
             outcome.findings.append(found)
     return outcome
