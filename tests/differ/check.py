@@ -173,15 +173,16 @@ def firing(program):
     return subject, dict(fired)
 
 
-def check(program, seed=0, every=False, only=None):
-    """The `Outcome` of a program.  `only`: names of variants, else those that `chosen` gives."""
+def check(program, seed=0, only=None, **how):
+    """The `Outcome` of a program.  `only`: names of variants, else those that `chosen` gives for
+    the seed, `how` being further arguments of it."""
     outcome = Outcome()
     try:
         subject, outcome.fired = firing(program)
     except Exception:  # noqa: BLE001
         outcome.findings.append(Finding("full", "", "", "build", traceback.format_exc(limit=-3)))
         return outcome
-    for name, passes, backend in chosen(outcome.fired, seed, every):
+    for name, passes, backend in chosen(outcome.fired, seed, **how):
         if only is not None and name not in only:
             continue
         outcome.variants += 1

@@ -31,17 +31,19 @@ def there():
     return [b for b in BACKENDS if b in found]
 
 
-def chosen(fired, seed=0, every=False):
+def chosen(fired, seed=0, every=False, cheap=CHEAP, many=(RULES, PASSES)):
     """(name, passes, backend) of a program in which these rules fired: variants and backends take
-    turns, by the seed; or each variant is made on `every` backend."""
+    turns, by the seed; or each variant is made on `every` backend.  `many`: at most so many rules
+    and so many others; `cheap`: the backends that they are made on in turns."""
     backends = there()
     found = [(b, "", b) for b in backends]
     used = [v for v in ways() if v.used(fired)]
     if every:
         return found + [(f"{v.name} on {b}", v.passes, b) for v in used for b in backends]
     rules = [v for v in used if v.kind == "rule"]
-    turns = _turn([v for v in used if v.kind != "rule"], PASSES, seed) + _turn(rules, RULES, seed)
-    cheap = [b for b in CHEAP if b in backends]
+    turns = _turn([v for v in used if v.kind != "rule"], many[1], seed)
+    turns += _turn(rules, many[0], seed)
+    cheap = [b for b in cheap if b in backends]
     found += [(f"{v.name} on {b}", v.passes, b)
               for k, v in enumerate(turns) for b in [cheap[(k + seed) % len(cheap)]]]
     if NATIVE in backends and seed % NATIVES == 0:
