@@ -80,7 +80,7 @@ FORMS = {
         ("f1+", "T.set_subtensor({0}[::-1], {0})"), ("f2 f1", "T.inc_subtensor({0}[:, 0], {1})"),
         ("f2 f1", "T.set_subtensor({0}[-1], {1})"),
         ("f2", "T.set_subtensor({0}[T.arange(y.shape[0]), y], {c})"),
-        ("f2 f2", "T.inc_subtensor({0}[y], {1}[:1])"),
+        ("f2 f2", "T.inc_subtensor({0}[y], {1}[y])"),
         ("f1+ g", "T.set_subtensor({0}[{0} > {c}], {1})"),
         ("f2", "T.inc_subtensor({0}[::2, 1:], {c})"), ("f1", "T.nonzero({0} > {c})[0]"),
         ("f1 i1", "{0}[T.minimum({1}, {0}.shape[0] - 1) % 2]"),

@@ -193,3 +193,21 @@ def test_the_diagonal_of_a_tall_matrix_beside_a_vector(backend):
         np.testing.assert_array_equal(f(a, np.ones(min(shape))), np.diag(a) + 1)
     with pytest.raises(ShapeError, match="add: lengths differ"):
         f(np.ones((4, 2)), np.ones(4))
+
+
+@pytest.mark.parametrize("part", [lambda x: x[::-1], lambda x: x, lambda x: x[1:]])
+def test_an_argument_that_is_a_variables_memory_is_returned_as_it_was(part, backend):
+    """Results are copied after the updates; the argument may have changed by then."""
+    held = np.arange(3.0)
+    w, x = sg.shared(held, borrow=True), T.dvector("x")
+    f = compiled(backend, [x], part(x), updates=[(w, w * 2)])
+    np.testing.assert_array_equal(f(held), part(np.arange(3.0)))
+    np.testing.assert_array_equal(w.get_value(), [0, 2, 4])
+
+
+@pytest.mark.parametrize("n, k", [(0, 3), (3, 0), (0, 0)])
+def test_products_of_nothing_that_are_added(n, k, backend):
+    A, x, y = T.dmatrix("A"), T.dvector("x"), T.dvector("y")
+    f = compiled(backend, [A, x, y], [T.dot(A, x) + y * -1.0, y + 2 * T.dot(A, x)])
+    for got, want in zip(f(np.ones((n, k)), np.ones(k), np.ones(n)), (-1, 1), strict=True):
+        np.testing.assert_array_equal(got, np.full(n, want))
