@@ -181,8 +181,8 @@ def replaced(text, old, new):
     return out
 
 
-def program(seed):
-    """(inputs, outputs, arrays, text): a cost and its gradients, and some rows."""
+def grown(seed):
+    """The `Program` of a seed: a cost and its gradients, and some rows."""
     p = Program(seed)
     found = p.loop(["x", "X", "s", "i"])
     if p.rng.random() < 0.5:
@@ -205,6 +205,12 @@ def program(seed):
     p.add("wrt = [x, X, s, W, v, E, a]")
     p.add("grads = sg.grad(total, wrt, disconnected_inputs='ignore')")
     p.add("outputs = [total, *grads]")
+    return p
+
+
+def program(seed):
+    """(inputs, outputs, arrays, text) of a seed."""
+    p = grown(seed)
     given = [f"{n} = np.array({a.tolist()}, {a.dtype.name!r}).reshape({a.shape})"
              for n, a in zip(SHAPES, p.arrays, strict=True)]
     head = ["import numpy as np", "import symgrad as sg", "import symgrad.tensor as T",

@@ -72,12 +72,13 @@ class Memory:
         """(updated in place, read at that moment or later): arrays of a caller that must not be
         one memory."""
         written, read = {}, {}
+        kept = {self.source(r) for r in plan.roots}  # of these copies are made at the end
         for k, n in enumerate(self.order):
             home = self.homes[n]
             if home.kind == "leaf":
                 written[home.what] = k
             for i in n.inputs:
-                read[self.base.get(i, i)] = k
+                read[self.source(i)] = k
         for leaf, k in written.items():
             for other in (*plan.inputs, *plan.shared):
                 if (
@@ -85,9 +86,16 @@ class Memory:
                     and other not in written
                     and other.type.ndim
                     and leaf.type.ndim
-                    and (read.get(other, -1) >= k or other in plan.roots)
+                    and (read.get(other, -1) >= k or other in kept)
                 ):
                     yield leaf, other
+
+    def source(self, n):
+        """The value whose memory a view is of, also where only the call tells that it is one."""
+        n = self.base.get(n, n)
+        while n.op.kind == "view":
+            n = self.base.get(n.inputs[0], n.inputs[0])
+        return n
 
     def bytes(self, lengths):
         """Bytes of all slots, given ``{Dim: length}``; KeyError for a length that is not there."""

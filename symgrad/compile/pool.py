@@ -46,6 +46,7 @@ class Pool:
         self.home = {}
         self.expect = expect
         self._dims, self._same, self._why, self._count = {}, {}, {}, 0
+        self._unsure = set()  # lengths that stand for others which NumPy would not insist on
         self.prior, self._user = None, {}
         self._entering = None  # the user's node whose lengths are being named
 
@@ -139,7 +140,7 @@ class Pool:
         if n.op is INPUT or n.op is SHARED:
             return self.leaf.get(n) or self.enter_leaf(n)
         self._entering = n
-        node = self.make(n.op, tuple(inputs), n.attrs, n.origin, None, n.name)
+        node = self.make(n.op, tuple(inputs), _tidied(n, inputs), n.origin, None, n.name)
         self._entering = None
         self._user.setdefault(node, n)
         return node
@@ -191,12 +192,16 @@ class Pool:
 
     def unite(self, a, b, node, soft):
         """Take two lengths for equal from now on, because of `node`; True if that is news.  The
-        older Dim stands for both; `soft`: NumPy would not insist."""
+        older Dim stands for both; `soft`: NumPy would not insist.  What is equal to a length that
+        was united softly may be so for that reason alone."""
         a, b = self.find(a), self.find(b)
         if a is b or not (isinstance(a, Dim) or isinstance(b, Dim)):
             return False
         if isinstance(a, Dim) and (isinstance(b, int) or int(b.name[1:]) < int(a.name[1:])):
             a, b = b, a
+        soft = soft or a in self._unsure or b in self._unsure
+        if soft:
+            self._unsure.add(a)
         self._same[b] = a
         self._why[b] = node, soft
         return True
@@ -209,6 +214,17 @@ class Pool:
             soft |= self._why[d][1]
             d = self._same[d]
         return None if found is None else (found, soft)
+
+
+def _tidied(n, inputs):
+    """Attributes of an application to inputs of which more is known: an index is spelled by the
+    lengths of its axes.  One that is out of range is left for the call to refuse."""
+    if n.op.params[:1] != ("idx",) or inputs[0].type.shape == n.inputs[0].type.shape:
+        return n.attrs
+    try:
+        return n.op.tidy([i.type for i in inputs], *n.attrs)
+    except SymgradError:
+        return n.attrs
 
 
 def expected(node, home):
@@ -246,11 +262,12 @@ def absorb(outputs, expect=True, cut=(), prior=None):
     while True:
         pool = Pool(expect)
         pool.prior = prior
-        pool._dims, pool._same, pool._why, pool._count = (
+        pool._dims, pool._same, pool._why, pool._count, pool._unsure = (
             scout._dims,
             scout._same,
             scout._why,
             scout._count,
+            scout._unsure,
         )
         news = False
         new = {n: pool.enter_leaf(n) for n in order if n.op is INPUT or n.op is SHARED}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgrad.compile.kernel import Apply, Index, Lit, Size, affine, as_value
-from symgrad.ops.index import FULL, Slice, layout, region, slots
+from symgrad.ops.index import FULL, Slice, inside, layout, region, slots
 from symgrad.ops.lengths import known
 from symgrad.scalars import Apply as Application
 from symgrad.scalars import Arg, expression, parts
@@ -323,7 +323,7 @@ def _cell(n, at, read, width, first=1):
         elif entry == "@":
             out.append(checked(n, read(next(nth), []), axis))
         elif isinstance(entry, int):
-            out.append(entry if isinstance(d, int) else checked(n, Lit(entry, "int64"), axis))
+            out.append(entry if inside(entry, d) else checked(n, Lit(entry, "int64"), axis))
         elif entry == FULL:
             out.append(where["x", axis])
         elif isinstance(d, int):

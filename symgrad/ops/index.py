@@ -82,6 +82,11 @@ def tidy_slice(s, n):
     return Slice(None if start == n - 1 else start, None if last + step < 0 else last - 1, step)
 
 
+def inside(k, n):
+    """Whether an index is known to count from the front, and not beyond a length."""
+    return isinstance(k, int) and isinstance(n, int) and 0 <= k < n
+
+
 def outside(k, axis, n):
     return f"index {k} is out of range for axis {axis} of length {n}"
 

@@ -81,7 +81,8 @@ def _gemv(p, node, out, name):
     gemv = routine(p.env, "gemv", node.type.dtype)
     text, flag = _turned(p, a, name)
     x, alpha, beta = (p.operand(i, name) for i in (x, alpha, beta))
-    line = f"if len({x}): {gemv}({alpha}, {text}, {x}, {beta}, {out}, 0, 1, 0, 1, {1 - flag}, 1)"
+    line = (f"if len({x}) and len({out}): "
+            f"{gemv}({alpha}, {text}, {x}, {beta}, {out}, 0, 1, 0, 1, {1 - flag}, 1)")
     return [line] if beta == "1.0" else [line, f"else: {out} *= {beta}"]
 
 

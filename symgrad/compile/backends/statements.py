@@ -265,7 +265,7 @@ class Printer:
             return [f"{out} = np.{_scalar_type(node.type.dtype)}({args[0]})"]
         if symbol and node.type.dtype != "bool" and any(i.op is not CONST for i in node.inputs):
             return [f"{out} = {args[0]} {symbol} {args[1]}"]
-        if op.name == "neg":
+        if op.name == "neg" and node.inputs[0].op is not CONST:
             return [f"{out} = -{args[0]}"]
         if op.name == "true_div" and any(i.op is not CONST for i in node.inputs):
             return [f"{out} = {args[0]} / {args[1]}"]

@@ -209,7 +209,8 @@ class Text:
         else:
             lines = self.printer.statements(n, out, temps, lookup)
         plain = home.kind == "view" and len(n.inputs) == 1 and n.inputs[0] in self.static
-        number = (home.kind == "scalar" and n.op.kind == "elementwise" and n not in self.roots
+        number = (self.taken_already  # what comes before may be for lengths that it is taken for
+                  and home.kind == "scalar" and n.op.kind == "elementwise" and n not in self.roots
                   and all(i.op is CONST or i in self.settled for i in n.inputs))
         if (plain or number) and names is None and len(lines) == 1:
             (self.static if plain else self.settled).add(n)

@@ -10,7 +10,7 @@ import numpy as np
 from symgrad.compile.pattern import exact, rounding, rule_on
 from symgrad.compile.rules.common import given, mat, num, spread, var, vec, zeros
 from symgrad.node import CONST
-from symgrad.ops.index import FULL, Slice, gather, slots, subtensor
+from symgrad.ops.index import FULL, Slice, gather, inside, slots, subtensor
 from symgrad.ops.join import join
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import cast
@@ -22,8 +22,7 @@ from symgrad.ops.source import arange, zeros_like
 
 def sure(idx, shape):
     """Whether no entry of an index can be out of range."""
-    return all(isinstance(e, Slice) or isinstance(e, int) and isinstance(d, int)
-               for e, d in zip(idx, shape, strict=True))
+    return all(isinstance(e, Slice) or inside(e, d) for e, d in zip(idx, shape, strict=True))
 
 
 # -- parts

@@ -138,3 +138,76 @@ def test_fewer_labels_than_rows_are_taken_too(backend):
     assert g([2, 1], a) == f(a, [2, 1])
     message(f, a, [0, 1, 2, 0, 1, 2])
     message(f, a, [0, 3])
+
+
+@pytest.mark.parametrize("k", [-1, -4, 3, 4, -5])
+def test_an_index_into_an_axis_whose_length_another_operand_tells(k, backend):
+    """It is spelled as that length asks, or refused in the call: no row before or behind is met."""
+    x, v, c = T.dmatrix("x"), T.dvector("v"), T.constant(np.ones(4))
+    whole = np.zeros((12, 3))
+    for make in (lambda: x[k] * 2, lambda: x[k], lambda: T.set_subtensor(x[k], 1.0),
+                 lambda: T.inc_subtensor(x[k], x[k])):
+        f = compiled(backend, [x, v], [make(), T.dot(v, x), v + c])
+        if -4 <= k < 4:
+            want = make().eval({x: whole[4:8] + 1})
+            np.testing.assert_array_equal(f(whole[4:8] + 1, np.ones(4))[0], want)
+        else:
+            with pytest.raises(IndexingError, match=f"index {k} is out of range for axis 0 of "
+                                                    "length 4"):
+                f(whole[4:8], np.ones(4))
+    assert not whole.any()
+
+
+def test_numbers_that_lengths_are_made_of(backend):
+    """What is computed of constants alone may be needed before there is a workspace."""
+    want = sg.random.MRG_RandomStreams(23).uniform((2,)).eval()
+    for passes in ("", "none", "-canonicalise -tidy"):
+        draw = sg.random.MRG_RandomStreams(23).uniform((2,))
+        np.testing.assert_array_equal(compiled(backend, [], draw, passes=passes)(), want)
+
+
+def test_a_loop_over_a_part_whose_length_the_call_tells(backend):
+    x, s = T.dmatrix("x"), T.dscalar("s")
+    v = (s - x)[:-1]
+    rows = sg.scan(lambda r, t: sg.ifelse(r.sum() > 0, t + r, t * 0.5), v,
+                   T.zeros_like(v.sum(axis=0)))[0]
+    a = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(compiled(backend, [s, x], rows)(4.5, a), [[4.5, 3.5], [7, 5]])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "complex64"])
+def test_constants_that_are_not_folded_keep_their_dtype(dtype, backend):
+    c = T.constant(np.asarray(1, dtype))
+    f = compiled(backend, [], [-c, T.sqr(-c), -c + c, T.exp(-c)], passes="none")
+    for got, want in zip(f(), [-c, T.sqr(-c), -c + c, T.exp(-c)], strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_allclose(got, want.eval(), rtol=1e-6)
+
+
+def test_the_diagonal_of_a_tall_matrix_beside_a_vector(backend):
+    """It is taken to be as long as the matrix, and the vector with it, only until a call."""
+    x, w = T.dmatrix("x"), T.dvector("w")
+    f = compiled(backend, [x, w], T.diag(x) + w)
+    for shape in ((3, 3), (4, 2), (2, 4), (2, 1)):
+        a = np.arange(8.0 if shape[0] != 3 else 9.0)[:shape[0] * shape[1]].reshape(shape)
+        np.testing.assert_array_equal(f(a, np.ones(min(shape))), np.diag(a) + 1)
+    with pytest.raises(ShapeError, match="add: lengths differ"):
+        f(np.ones((4, 2)), np.ones(4))
+
+
+@pytest.mark.parametrize("part", [lambda x: x[::-1], lambda x: x, lambda x: x[1:]])
+def test_an_argument_that_is_a_variables_memory_is_returned_as_it_was(part, backend):
+    """Results are copied after the updates; the argument may have changed by then."""
+    held = np.arange(3.0)
+    w, x = sg.shared(held, borrow=True), T.dvector("x")
+    f = compiled(backend, [x], part(x), updates=[(w, w * 2)])
+    np.testing.assert_array_equal(f(held), part(np.arange(3.0)))
+    np.testing.assert_array_equal(w.get_value(), [0, 2, 4])
+
+
+@pytest.mark.parametrize("n, k", [(0, 3), (3, 0), (0, 0)])
+def test_products_of_nothing_that_are_added(n, k, backend):
+    A, x, y = T.dmatrix("A"), T.dvector("x"), T.dvector("y")
+    f = compiled(backend, [A, x, y], [T.dot(A, x) + y * -1.0, y + 2 * T.dot(A, x)])
+    for got, want in zip(f(np.ones((n, k)), np.ones(k), np.ones(n)), (-1, 1), strict=True):
+        np.testing.assert_array_equal(got, np.full(n, want))

@@ -213,6 +213,9 @@ def late_lengths(plan, pieces, front=()):
 
 def met(p, plan):
     """The lengths that must be known before those of a loop's results can be told."""
+    count = known(counter(p.step.body[0]))
+    if count is not None:
+        yield count
     for n in p.step.outputs:
         yield from n.type.shape[1:]
         yield from [x.length for x in plan.places.get(n, ()) if not x.binds]

@@ -225,7 +225,7 @@ def part(lengths, x, idx, scalars, refuse):
         if not isinstance(entry, Slice):
             k = bound(entry, None)
             place = from_front(lengths, k, n)
-            if not (constant(k) and constant(n)):
+            if not (constant(place) and constant(n) and 0 <= int(place) < int(n)):
                 refuse(w.let(f"icmp uge i64 {place}, {n}"), k, axis, n)
             offset = lengths.add(offset, lengths.mul(place, stride))
             continue
