@@ -211,3 +211,20 @@ def test_products_of_nothing_that_are_added(n, k, backend):
     f = compiled(backend, [A, x, y], [T.dot(A, x) + y * -1.0, y + 2 * T.dot(A, x)])
     for got, want in zip(f(np.ones((n, k)), np.ones(k), np.ones(n)), (-1, 1), strict=True):
         np.testing.assert_array_equal(got, np.full(n, want))
+
+
+def test_results_of_one_loop_that_must_be_equally_long(backend):
+    """One tells the length, the other must have it: both are known when the loop is."""
+    x = T.dmatrix("x")
+    (a, b), _ = sg.scan(lambda v, p, q: (p + T.tanh(v * p), v - q), sequences=x,
+                        outputs_info=[x[0], x[0]])
+    whole = [o.owner.inputs[0] for o in (a, b)]  # with the first rows: their number is told
+    f = compiled(backend, [x], T.maximum(whole[0] ** 2, whole[1]))
+    for rows in (1, 4):
+        p = q = np.arange(3.0) + 1
+        value = np.arange(rows * 3.0).reshape(rows, 3) + 1
+        want = [np.maximum(p ** 2, q)]
+        for v in value:
+            p, q = p + np.tanh(v * p), v - q
+            want.append(np.maximum(p ** 2, q))
+        np.testing.assert_allclose(f(value), want, rtol=1e-12)

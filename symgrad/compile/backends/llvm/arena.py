@@ -212,13 +212,16 @@ def late_lengths(plan, pieces, front=()):
 
 
 def met(p, plan):
-    """The lengths that must be known before those of a loop's results can be told."""
+    """The lengths that must be known before those of a loop's results can be told; not those that
+    one result tells and another must have."""
     count = known(counter(p.step.body[0]))
     if count is not None:
         yield count
     for n in p.step.outputs:
         yield from n.type.shape[1:]
-        yield from [x.length for x in plan.places.get(n, ()) if not x.binds]
+    places = [x for n in p.step.outputs for x in plan.places.get(n, ())]
+    own = [x.length for x in places if x.binds]
+    yield from [x.length for x in places if not x.binds and x.length not in own]
 
 
 def early(n, there):
