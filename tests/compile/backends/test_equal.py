@@ -228,3 +228,12 @@ def test_results_of_one_loop_that_must_be_equally_long(backend):
             p, q = p + np.tanh(v * p), v - q
             want.append(np.maximum(p ** 2, q))
         np.testing.assert_allclose(f(value), want, rtol=1e-12)
+
+
+def test_one_element_at_a_computed_place_is_stored(backend):
+    """The copy around it is a loop over two axes; the index, of one known element, has one."""
+    x, k = T.tensor("float64", (2, 2), "x"), T.tensor("int64", (1,), "k")
+    f = compiled(backend, [x, k], T.set_subtensor(x[T.arange(k.shape[0]), k], 1.0))
+    for order in "CF":
+        value = np.array([[2.0, 3.0], [4.0, 5.0]], order=order)
+        np.testing.assert_array_equal(f(value, np.array([1])), [[2, 1], [4, 5]])

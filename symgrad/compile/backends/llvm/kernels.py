@@ -172,7 +172,7 @@ class Body:
         for k in range(len(loops) - 1):
             inner = self.length(loops[k + 1].length)
             for a in self.arrays.values():
-                if a.strides:
+                if len(a.strides) == len(loops):  # others are read outside of the loops
                     want = self.times(a.strides[k + 1], inner)
                     same = w.let(f"icmp eq i64 {a.strides[k]}, {want}")
                     dense = w.let(f"and i1 {dense}, {same}")
