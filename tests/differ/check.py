@@ -14,7 +14,7 @@ from symgrad.compile.report import Report
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.node import SHARED, toposort
 
-from .truth import expected
+from .truth import LIMITS, expected
 from .variants import chosen, rebuilds
 
 
@@ -142,14 +142,15 @@ class Subject:
                 outcome.comparisons += 1
                 outcome.free += not bound.settled or bool(bound.compared.size
                                                           and not bound.compared.any())
-                if wrong := bound.wrong(a, passes != "none"):
+                times = LIMITS.loops if backend == "python" else 1.0
+                if wrong := bound.wrong(a, passes != "none", times):
                     if request is not self.request and own is None:
                         own = expected(request, copies(calls), held)
                     if own is None or not excused(bound, own[call], place, a):
                         return finding("value", f"call {call}, {self.names[place]}: {wrong}", call,
                                        place)
                 else:
-                    outcome.worst = max(outcome.worst, bound.ratio(a))
+                    outcome.worst = max(outcome.worst, bound.ratio(a) / times)
             kept += [(a, np.array(a)) for a in made[:len(request.outputs)]]
             if not self.program.lent:
                 for i, a, b in zip(self.program.inputs, arrays, self.before[call], strict=True):
