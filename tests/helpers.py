@@ -17,7 +17,7 @@ from symgrad.derive import backward
 from symgrad.errors import SymgradError
 from symgrad.interpret import run
 from symgrad.node import variable
-from symgrad.op import Op
+from symgrad.op import Op, Pattern, constant, weak_numbers
 from symgrad.ops import OPS, TABLE
 from symgrad.scalars import Arg, Lit
 from symgrad.types import Type, is_complex, is_float
@@ -217,3 +217,30 @@ def calls(function):
 
 
 __all__ = [n for n in globals() if not n.startswith("_")] + ["OPS", "TABLE"]
+
+
+# -- left sides of rules
+
+
+def filled(lhs, dtypes):
+    """Graphs of a rule's left side with variables in its holes: matrices and numbers of each dtype
+    that its ops take."""
+    found = []
+    with weak_numbers():
+        for dtype in dtypes:
+            for shape in ((None, None), ()):
+                try:
+                    found.append(_fill(lhs, {}, Type(dtype, shape)))
+                except SymgradError:
+                    pass  # the op does not take this dtype, or no number
+    return found
+
+
+def _fill(p, env, type, attribute=False):
+    if not isinstance(p, Pattern):
+        return constant(p)
+    if p.hole:
+        return env.setdefault(p.hole, (1,) if attribute else variable(type))
+    attrs = [_fill(a, env, type, True) if isinstance(a, Pattern) else a for a in p.attrs]
+    inputs = [_fill(a, env, type) if isinstance(a, Pattern) else a for a in p.args]
+    return p.op.of(*inputs, **dict(zip(p.op.params, attrs, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exactly import reference
+from helpers import filled
 
 from symgrad.compile.passes import PIPELINE
 from symgrad.compile.pattern import assumes, exact, rounding, stable
@@ -14,7 +15,7 @@ from symgrad.compile.rules import blas, canonicalise, collect
 from symgrad.errors import SymgradError
 from symgrad.interpret import run
 from symgrad.node import INPUT, toposort, variable
-from symgrad.op import Pattern, constant, weak_numbers
+from symgrad.op import weak_numbers
 from symgrad.types import Dim, Type, is_complex, is_float
 
 SETS = {p.name: p.rules for p in PIPELINE if p.rules and p.name != "expand"}
@@ -41,27 +42,7 @@ def samples(rule):
     """Graphs for a rule: its own, or its left side with variables in the holes."""
     if rule.samples:
         return list(rule.samples())
-    found = []
-    with weak_numbers():
-        for dtype in DTYPES:
-            for shape in ((None, None), ()):
-                try:
-                    found.append(fill(rule.lhs, {}, dtype, shape))
-                except SymgradError:
-                    pass  # the op does not take this dtype, or no number
-    return found
-
-
-def fill(p, env, dtype, shape, hint=None):
-    if not isinstance(p, Pattern):
-        return constant(p)
-    if p.hole:
-        made = (1,) if hint else variable(Type(dtype, shape))
-        return env.setdefault(p.hole, made)
-    attrs = [fill(a, env, dtype, shape, True) if isinstance(a, Pattern) else a for a in p.attrs]
-    inputs = [fill(a, env, dtype, shape) for a in p.args if isinstance(a, Pattern)]
-    inputs = [inputs.pop(0) if isinstance(a, Pattern) else a for a in p.args]
-    return p.op.of(*inputs, **dict(zip(p.op.params, attrs, strict=True)))
+    return filled(rule.lhs, DTYPES)
 
 
 def firings(rule):

@@ -17,9 +17,7 @@ def main(arguments=None) -> int:
     options = parser().parse_args(arguments)
     core = timing.one_core(options.core)
     options.known = works.WORKS
-    asked = named(options.only, works.WORKS)
-    without = named(options.without, frameworks.FRAMEWORKS) if options.without else ()
-    columns = [f for f in named(options.frameworks, frameworks.FRAMEWORKS) if f not in without]
+    asked, columns = chosen(options, works.WORKS, frameworks.FRAMEWORKS)
     if options.backend:
         frameworks.BY_NAME["symgrad"].settings["SYMGRAD_BACKEND"] = options.backend
 
@@ -48,6 +46,13 @@ def main(arguments=None) -> int:
         print("\nnot saved: only a run of everything is; --results FOLDER saves this one there")
     failed = [row["name"] for row in rows if "symgrad" in row["notes"]]
     return 1 if failed else 0
+
+
+def chosen(options, known, columns) -> tuple[list, list]:
+    """The works and the columns that were asked for."""
+    without = named(options.without, columns) if options.without else ()
+    return (named(options.only, known),
+            [f for f in named(options.frameworks, columns) if f not in without])
 
 
 def named(patterns: str, things) -> list:

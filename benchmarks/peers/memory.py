@@ -34,9 +34,7 @@ def main(arguments=None) -> int:
         return 1
     options.known = WORKS
     core = timing.one_core(options.core)
-    asked = compare.named(options.only, WORKS)
-    without = compare.named(options.without, COLUMNS) if options.without else ()
-    columns = [f for f in compare.named(options.frameworks, COLUMNS) if f not in without]
+    asked, columns = compare.chosen(options, WORKS, COLUMNS)
 
     facts = report.machine("none", core)
     facts["versions"] = frameworks.versions(COLUMNS)

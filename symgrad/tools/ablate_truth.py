@@ -39,11 +39,13 @@ def truth(outputs, values):
     [np.longdouble('1.0')]
     """
     store = {n: wider(np.asarray(a)) for n, a in values.items()}
-    _compute(outputs, store)
+    compute(outputs, store, lambda n, array: wider(array), _applied)
     return [store[o] for o in outputs]
 
 
-def _compute(outputs, store):
+def compute(outputs, store, leaf, applied):
+    """Put the values of a graph, as it is written, into `store`, ``{node: array}``: of constants
+    and shared variables ``leaf(node, array)``, of others ``applied(node, arrays)``."""
     order = toposort(outputs, stop=store)
     asked = needs(outputs, order)
     for n in order:
@@ -52,13 +54,13 @@ def _compute(outputs, store):
         if n.op is INPUT:
             raise MissingInputError(origin.report(f"{n!r}: no value is given for this input", [n]))
         if n.op is CONST or n.op is SHARED:
-            store[n] = wider(n.data if n.op is CONST else n.container.cell[0])
+            store[n] = leaf(n, n.data if n.op is CONST else n.container.cell[0])
         elif n.op.numpy is None:
             body = expansion(n)
-            _compute([body], store)
+            compute([body], store, leaf, applied)
             store[n] = store[body]
         else:
-            store[n] = _applied(n, [store.get(i) for i in n.inputs])
+            store[n] = applied(n, [store.get(i) for i in n.inputs])
 
 
 def _applied(node, arrays):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from helpers import filled
 
 from symgrad.compile.passes import PIPELINE
 from symgrad.compile.pool import absorb
-from symgrad.errors import SymgradError
 from symgrad.node import CONST, INPUT, toposort
-from symgrad.op import Pattern, constant, weak_numbers
 from symgrad.ops.index import Slice
-from symgrad.types import Type
 
 
 def array(a):
@@ -80,31 +78,8 @@ def samples(where, name):
         found = chosen.samples[name]()
     else:
         rule = next(r for r in chosen.rules.rules if r.name == name)
-        found = rule.samples() if rule.samples else _filled(rule.lhs)
+        found = rule.samples() if rule.samples else filled(rule.lhs, DTYPES)
     return [g if isinstance(g, list) else [g] for g in found]
-
-
-def _filled(lhs):
-    found = []
-    with weak_numbers():
-        for dtype in DTYPES:
-            for shape in ((None, None), ()):
-                try:
-                    found.append(_fill(lhs, {}, Type(dtype, shape)))
-                except SymgradError:
-                    pass  # the op does not take this dtype, or no number
-    return found
-
-
-def _fill(p, env, type, attribute=False):
-    """A left side with variables in its holes."""
-    if not isinstance(p, Pattern):
-        return constant(p)
-    if p.hole:
-        return env.setdefault(p.hole, (1,) if attribute else type())
-    attrs = [_fill(a, env, type, True) if isinstance(a, Pattern) else a for a in p.attrs]
-    inputs = [_fill(a, env, type) if isinstance(a, Pattern) else a for a in p.args]
-    return p.op.of(*inputs, **dict(zip(p.op.params, attrs, strict=True)))
 
 
 def settled(graph):

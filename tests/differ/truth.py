@@ -12,13 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from symgrad.derive import expansion
 from symgrad.interpret import run
-from symgrad.node import CONST, SHARED, toposort
+from symgrad.node import CONST
 from symgrad.op import apply
 from symgrad.ops.body import run as run_loop
-from symgrad.ops.ifelse import needs, wanted
-from symgrad.tools.ablate_truth import truth
+from symgrad.tools.ablate_truth import compute, truth
 from symgrad.types import Tuple
 
 
@@ -58,40 +56,23 @@ def moved(array, rng):
 
 def run_moved(outputs, values, rng):
     """`symgrad.interpret.run` with each value moved as soon as it is made."""
-    store = {n: moved(np.asarray(a), rng) for n, a in values.items()}
-    _compute(outputs, store, rng)
-    return [store[o] for o in outputs]
+    def leaf(n, array):
+        return array if n.op is CONST else moved(array, rng)
 
+    def applied(n, arrays):
+        if n.op.kind == "loop":
+            return run_loop(int(arrays[0]), arrays[1:], n.attrs[0], stepper(n.attrs[0]))
+        value = apply(n, arrays)
+        return value if type(n.type) is Tuple or n.op.kind == "view" else moved(value, rng)
 
-def _compute(outputs, store, rng):
-    order = toposort(outputs, stop=store)
-    asked = needs(outputs, order)
-    for n in order:
-        if asked and not wanted(asked.get(n), store):
-            continue
-        if n.op is CONST:
-            store[n] = n.data
-        elif n.op is SHARED:
-            store[n] = moved(n.container.cell[0], rng)
-        elif n.op.numpy is None:
-            body = expansion(n)
-            _compute([body], store, rng)
-            store[n] = store[body]
-        elif n.op.kind == "loop":
-            arrays = [store[i] for i in n.inputs]
-            store[n] = run_loop(int(arrays[0]), arrays[1:], n.attrs[0], _stepper(n.attrs[0], rng))
-        else:
-            value = apply(n, [store.get(i) for i in n.inputs])
-            store[n] = value if type(n.type) is Tuple or n.op.kind == "view" else moved(value, rng)
+    def run(outputs, store):
+        compute(outputs, store, leaf, applied)
+        return [store[o] for o in outputs]
 
+    def stepper(body):
+        return lambda rows: run(body.outputs, dict(zip(body.inputs, rows, strict=True)))
 
-def _stepper(body, rng):
-    def step(rows):
-        store = dict(zip(body.inputs, rows, strict=True))
-        _compute(body.outputs, store, rng)
-        return [store[o] for o in body.outputs]
-
-    return step
+    return run(outputs, {n: moved(np.asarray(a), rng) for n, a in values.items()})
 
 
 def chain(request, calls, how, held):

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from symgrad.compile import cache
 from symgrad.compile.backends.llvm import loader
+from symgrad.compile.backends.llvm.ir import INLINED
 from symgrad.errors import MissingPackage
 
 _serial = itertools.count()
-INLINED, PASSES = "alwaysinline", ("always_inliner", "sroa")  # what asks for passes of LLVM; these
+PASSES = "always_inliner", "sroa"  # of LLVM, for text in which something is `INLINED`
 ADDRESS = re.compile(r"inttoptr[ (]+i64 -?\d")  # of this process: not for another
 FLAGS = ("vendor_id", "cpu family", "model", "model name", "stepping", "microcode", "flags",
          "cpuid level", "bugs")  # what /proc/cpuinfo tells of a processor

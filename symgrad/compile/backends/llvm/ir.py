@@ -24,6 +24,9 @@ SUFFIX = {"i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
           "half": "f16", "float": "f32", "double": "f64"}  # fmt: skip
 
 
+INLINED = "alwaysinline"  # at the end of a function's head: it becomes a part of what calls it
+
+
 def wide(scalar, width):
     """The type of `width` values: ``float`` or ``<16 x float>``."""
     return scalar if width == 1 else f"<{width} x {scalar}>"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from symgrad.compile.backends.llvm import blocks, rows
 from symgrad.compile.backends.llvm.fold import beats, combined
 from symgrad.compile.backends.llvm.inner import CHEAP, innermost, vectors
-from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, vector
+from symgrad.compile.backends.llvm.ir import INLINED, MEMORY, REGISTER, constant, vector
 from symgrad.compile.backends.llvm.lanes import Array
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, Size, walk
 from symgrad.compile.nest import (
@@ -69,7 +69,7 @@ def checks(nest):
 def emit(module, nest, name, layouts, inlined=False):
     """Write the function of a nest into a module.  `layouts`: see `Emitted`; `inlined`: it becomes
     a part of what calls it."""
-    return Body(module, nest, name, layouts, " alwaysinline" * inlined).function()
+    return Body(module, nest, name, layouts, f" {INLINED}" * inlined).function()
 
 
 class Body:

@@ -30,7 +30,7 @@ class Repeated:
                          for room, address in zip(p.inner.buffers, addresses, strict=True)]
         self.slots, rest = addresses[:slots], iter(addresses[slots:])
         self.scratch = {}  # number of a result -> memory of rows that are not kept
-        self.cells = {}  # state -> its cells on the stack, oldest first, and then the free one
+        self.rings = {}  # state not read in its result -> its rows, oldest first, then a free one
         count = len(self.body.states)
         for j in range(count):
             if not p.inner.filled[j]:
@@ -45,13 +45,14 @@ class Repeated:
         body, w = self.body, self.w
         self.check()
         self.inner.enter(self.d, self.n, self.operands, self.slots, self.rooms)
-        starts = self.start()
+        self.start()
+        starts = [x for j in self.turning() for x in self.rings[j]]
         known = dict(self.inner.lengths.memo)
         with w.loop(self.n, carried=[("ptr", p) for p in starts], early=body.until) as loop:
             t = loop.index
             if body.reverse:
                 t = w.let(f"sub i64 {w.let(f'sub i64 {self.n}, 1')}, {loop.index}")
-            rings = self.rings(loop.values)
+            rings = self.turned(loop.values)
             self.enter_step(t, rings)
             targets = self.targets(t, rings)
             self.inner.targets = {}
@@ -61,17 +62,16 @@ class Repeated:
             for p, buffers in zip(self.inner.pieces, self.inner.arena.buffers, strict=True):
                 self.inner.step(p, buffers)
             self.deliver(targets)
-            if self.cells:
+            if self.inner.numbers_only:
                 self.shift(t)
-            else:
-                loop.next = [x for ring in rings.values() for x in (*ring[1:], ring[0])]
+            loop.next = [x for j in self.turning() for x in (*rings[j][1:], rings[j][0])]
             if body.until:
                 flag = w.let(f"load i8, ptr {self.stop}")
                 on = w.let(f"icmp eq i8 {flag}, 0")
                 after = w.let(f"add i64 {loop.index}, 1")
                 loop.stop = w.select(on, "i64", loop.stop, after)
         self.inner.lengths.memo = known  # what a step computed is not there after the loop
-        self.finish(self.rings(loop.out), loop.end)
+        self.finish(self.turned(loop.out), loop.end)
 
     # -- before the loop
 
@@ -115,48 +115,46 @@ class Repeated:
         return Value(pointer, self.init(j).dtype, self.lengths_of().dense(lengths), lengths)
 
     def start(self):
-        """Put the first rows where they are read; the pointers that go round."""
-        found = []
+        """Put the first rows where they are read."""
         for j, s in enumerate(self.body.states):
             init = self.init(j)
-            if self.inner.numbers_only:
-                one = [] if self.inner.over[j] else [self.w.alloca(MEMORY[init.dtype])]
-                old = ([self.scratch[j]] if self.inner.over[j] else
-                       [self.w.alloca(MEMORY[init.dtype]) for _ in range(s.depth)])
-                self.cells[j] = old + one
-                for k, cell in enumerate(old):
-                    at = s.depth - 1 - k if self.body.reverse else k
-                    self.move(self.row(init, str(at)), self.single(j, cell))
             if self.inner.filled[j]:
                 whole = self.items[j]
-                at = self.n if self.body.reverse else "0"
-                part = self.row(whole, at)
+                part = self.row(whole, self.n if self.body.reverse else "0")
                 rows = Value(part.pointer, whole.dtype, whole.strides,
                              (str(s.depth), *whole.lengths[1:]))
                 self.move(Value(init.pointer, init.dtype, init.strides, rows.lengths), rows)
-                continue
-            if self.cells:
-                continue
-            ring = [self.scratch[j]]
-            if not self.inner.over[j]:
-                size = self.lengths_of().product(init.lengths[1:])
-                ring = [self.w.cell(MEMORY[init.dtype], self.scratch[j], self.lengths_of().mul(
-                    str(k), size)) for k in range(s.depth + 1)]
-                found += ring
-            for k in range(s.depth):
-                at = s.depth - 1 - k if self.body.reverse else k
-                self.move(self.row(init, str(at)), self.single(j, ring[k]))
-        return found
+            if not self.inner.filled[j] or self.inner.numbers_only:
+                self.rings[j] = self.ring(j)
+                for row, at in zip(self.rings[j], self.oldest_first(j), strict=False):
+                    self.move(self.row(init, at), self.single(j, row))
 
-    def rings(self, pointers):
-        """{state: its rows, oldest first, and then the free one}."""
-        if self.cells:
-            return self.cells
-        found, rest = {}, list(pointers)
-        for j, s in enumerate(self.body.states):
-            if not self.inner.filled[j] and not self.inner.over[j]:
-                found[j], rest = rest[:s.depth + 1], rest[s.depth + 1:]
-        return found
+    def ring(self, j):
+        """Memory for the rows of a state, and for one more; for one alone if it is written over."""
+        init, many = self.init(j), self.body.states[j].depth + 1
+        kind = MEMORY[init.dtype]
+        if self.inner.over[j]:
+            return [self.scratch[j]]
+        if self.inner.numbers_only:
+            return [self.w.alloca(kind) for _ in range(many)]
+        size = self.lengths_of().product(init.lengths[1:])
+        return [self.w.cell(kind, self.scratch[j], self.lengths_of().mul(str(k), size))
+                for k in range(many)]
+
+    def oldest_first(self, j):
+        """Where each row of a state is among its first, or last, rows."""
+        places = [str(k) for k in range(self.body.states[j].depth)]
+        return places[::-1] if self.body.reverse else places
+
+    def turning(self):
+        """States whose rows go round by their addresses; of numbers the values do, see `shift`."""
+        return [j for j, ring in self.rings.items() if len(ring) > 1
+                and not self.inner.numbers_only]
+
+    def turned(self, pointers):
+        """The rings, with the addresses that they have now."""
+        rest = iter(pointers)
+        return self.rings | {j: [next(rest) for _ in self.rings[j]] for j in self.turning()}
 
     # -- one step
 
@@ -166,12 +164,11 @@ class Repeated:
         values = [self.row(self.operands[k], t) for k in range(body.seqs)]
         for j, s in enumerate(body.states):
             for tap in s.taps:
-                if inner.filled[j] and not self.cells:
+                if j not in rings:
                     back = tap if body.reverse else s.depth - tap
                     values.append(self.row(self.items[j], self.lengths_of().add(t, str(back))))
                 else:
-                    ring = rings[j] if j in rings else [self.scratch[j]]
-                    values.append(self.single(j, ring[s.depth - tap]))
+                    values.append(self.single(j, rings[j][s.depth - tap]))
         values += self.operands[body.seqs + len(body.states):]
         for leaf, v in zip(inner.plan.inputs, values, strict=True):
             inner.values[leaf] = replace(v, lengths=inner.lengths.shape(leaf.type))
@@ -179,10 +176,9 @@ class Repeated:
     def targets(self, t, rings):
         """Where the outputs of this step belong."""
         body, inner, found = self.body, self.inner, []
-        for j, s in enumerate(body.states):
-            if inner.filled[j] and not self.cells:
-                at = t if body.reverse else self.lengths_of().add(t, str(s.depth))
-                found.append(self.row(self.items[j], at))
+        for j in range(len(body.states)):
+            if j not in rings:
+                found.append(self.made(j, t))
             else:
                 found.append(None if inner.over[j] else self.single(j, rings[j][-1]))
         count = len(body.states)
@@ -198,6 +194,11 @@ class Repeated:
         if body.until:
             found.append(Value(self.stop, "bool", (), ()))
         return found
+
+    def made(self, j, t):
+        """The row of a state's result that step t makes."""
+        depth = str(self.body.states[j].depth)
+        return self.row(self.items[j], t if self.body.reverse else self.lengths_of().add(t, depth))
 
     def deliver(self, targets):
         """Bring outputs that were made elsewhere to where they belong."""
@@ -217,13 +218,11 @@ class Repeated:
     def shift(self, t):
         """After a step of numbers: each cell of a state takes what the next one holds, and a result
         its row."""
-        for j, s in enumerate(self.body.states):
-            cells = self.cells[j]
+        for j, cells in self.rings.items():
             for old, new in zip(cells, cells[1:], strict=False):
                 self.move(self.single(j, new), self.single(j, old))
             if self.inner.filled[j]:
-                at = t if self.body.reverse else self.lengths_of().add(t, str(s.depth))
-                self.move(self.single(j, cells[-1]), self.row(self.items[j], at))
+                self.move(self.single(j, cells[-1]), self.made(j, t))
 
     def move(self, x, out):
         """Copy elements; both have the same lengths."""
@@ -245,10 +244,8 @@ class Repeated:
                 if body.until:
                     self.clear(self.items[j], self.lengths_of().add(done, str(s.depth)))
                 continue
-            ring = rings.get(j, [self.scratch[j]])
-            for k in range(s.depth):
-                at = s.depth - 1 - k if body.reverse else k
-                self.move(self.single(j, ring[k]), self.row(self.items[j], str(at)))
+            for row, at in zip(rings[j], self.oldest_first(j), strict=False):
+                self.move(self.single(j, row), self.row(self.items[j], at))
         count = len(body.states)
         if body.until:
             for k, keep in enumerate(body.maps):
