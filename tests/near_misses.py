@@ -159,4 +159,48 @@ def read_again(order):
             yield f"{n.op.name} read", {}, (n,)
 
 
-KINDS = (dtypes, shapes, repeated, numbers, attributes, operators, uses, cuts, read_again)
+def steps(order):
+    """Changes in the step of a loop, and of what is kept of it."""
+    for n in [n for n in order if n.op.kind == "loop"]:
+        body, rest = n.attrs[0], n.attrs[1:]
+        for what, new in _bodies(body):
+            yield f"in a step: {what}", {
+                n: lambda *inputs, n=n, new=new, rest=rest: applied(n.op, inputs,
+                                                                    (new, *rest))}, ()
+
+
+def _bodies(body):
+    kinds = [_within(body, kind) for kind in (repeated, numbers, attributes, operators)]
+    kinds += [_ends(body), _kept(body)]
+    return (c for row in itertools.zip_longest(*kinds) for c in row if c is not None)
+
+
+def _within(body, kind):
+    """Steps with another graph of the same variables."""
+    for what, outputs in _graphs(list(body.outputs), kind(toposort(body.outputs))):
+        if {n for n in toposort(outputs) if n.op is INPUT} <= set(body.inputs):
+            yield what, body.with_outputs(outputs)
+
+
+def _ends(body):
+    """A step that makes one thing twice, or leaves a state as it was."""
+    for k, o in enumerate(body.outputs):
+        for other in (*body.outputs, *body.inputs):
+            if other is not o and other.type is o.type:
+                yield f"output {k} is {other}", body.with_outputs(
+                    [*body.outputs[:k], other, *body.outputs[k + 1:]])
+
+
+def _kept(body):
+    if not body.until:
+        yield "turned", body.with_outputs(body.outputs, reverse=not body.reverse)
+    yield "save", body.with_outputs(body.outputs, save=not body.save)
+    for j, s in enumerate(body.states):
+        states = [*body.states[:j], s._replace(keep=not s.keep), *body.states[j + 1:]]
+        yield f"state {j} is kept", body.with_outputs(body.outputs, states=states)
+    for j, m in enumerate(body.maps):
+        yield f"map {j} is kept", body.with_outputs(
+            body.outputs, maps=[*body.maps[:j], not m, *body.maps[j + 1:]])
+
+
+KINDS = (dtypes, shapes, repeated, numbers, attributes, operators, uses, cuts, read_again, steps)

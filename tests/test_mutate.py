@@ -3,11 +3,13 @@ from what is not."""
 
 import ast
 
+import numpy as np
 import pytest
 from house import python
 from mutate.choose import Choice
-from mutate.operators import mutants
+from mutate.operators import mutants, mutants_of
 from mutate.places import annotate, instrument
+from mutate.probes import PROBE, Probes, alike, put_probes
 from mutate.report import score, table
 from mutate.survivors import EQUIVALENT
 from mutate.targets import ROOT, targets
@@ -97,24 +99,116 @@ def test_every_place_of_symgrad_has_one_name():
         assert len(set(places)) == len(places)
 
 
+PROBED = """
+class Tree:
+    def deep(self, n):
+        return max([self.deep(m) for m in n], default=0) + 1
+
+def near(a, b, seen):
+    if a > 0 and b != 3:
+        seen.append(a)
+    return any([b - x == 1 for x in seen])
+
+def steps(n):
+    for k in range(n):
+        if k % 2:
+            yield k
+
+def found(a):
+    if (x := a.get("x")) and x > 1:
+        return x
+    return None
+"""
+
+
+def probed():
+    """``told(call)``: what a call says of the functions of PROBED, and the mutants it tells."""
+    keys, groups, tree = {}, [], ast.parse(PROBED)
+    annotate(tree, "m.py")
+    put_probes(tree, mutants_of("m.py", tree), lambda m: keys.setdefault(m.key, len(keys)), groups)
+    probes, names = Probes(groups), list(keys)
+    scope = {PROBE: probes}
+    exec(compile(tree, "m.py", "exec"), scope)
+
+    def told(call):
+        probes.clear()
+        value = call(scope)
+        return value, {names[k].removeprefix("m.py::") for k in probes.told}
+
+    return told
+
+
+def test_a_test_tells_the_mutants_that_differ_where_they_are():
+    told = probed()
+    seen = []
+    value, first = told(lambda s: s["near"](1, 3, seen))
+    assert value is False and seen == []
+    assert "near::drop::a > 0 and b != 3 -> without b != 3" in first
+    assert "near::drop::a > 0 and b != 3 -> without a > 0" not in first, "it decides nothing"
+    assert "near::condition::a > 0 and b != 3 -> True" in first
+    assert "near::condition::a > 0 and b != 3 -> False" not in first
+    assert "near::quantifier::any([b - x == 1 for x in seen]) -> all" in first, "all of nothing"
+    assert "near::swap::b - x -> x - b" not in first, "there was none"
+    value, second = told(lambda s: s["near"](2, 1, seen))
+    assert seen == [2], "what has effects is done once"
+    assert "near::swap::b - x -> x - b" in second and value is False
+    assert "near::compare::a > 0 -> a >= 0" in told(lambda s: s["near"](0, 1, []))[1]
+
+
+def test_probes_leave_methods_generators_and_walruses_as_they_are():
+    told = probed()
+    value, tree = told(lambda s: s["Tree"]().deep([[], [[]]]))
+    assert value == 3
+    assert {k for k in tree if "quantifier" in k} == {
+        "Tree.deep::quantifier::max([self.deep(m) for m in n], default=0) -> min"}
+    value, odd = told(lambda s: list(s["steps"](4)))
+    assert value == [1, 3] and "steps::answer::steps -> nothing" in odd
+    value, x = told(lambda s: s["found"]({"x": 2}))
+    assert value == 2 and "found::answer::found -> None" in x
+    assert "found::compare::x > 1 -> x >= 1" not in x
+    assert "found::answer::found -> None" not in told(lambda s: s["found"]({"x": 1}))[1]
+
+
+def test_what_is_alike():
+    assert alike((1, [2.0], {"a": None}), (1, [2.0], {"a": None})) and alike(np.nan, float("nan"))
+    assert not alike(1, True) and not alike([1], (1,)) and not alike(object(), object())
+    assert alike(3, True, truth=True) and not alike({"a": 1, "b": 2}, {"b": 2, "a": 1})
+
+
+def test_nearly_every_mutant_in_a_function_has_a_probe():
+    keys, groups = {}, []
+    found = []
+    for file in targets():
+        tree = ast.parse((ROOT / file).read_text())
+        annotate(tree, file)
+        of_file = mutants_of(file, tree)
+        found += [m for m in of_file if m.scope != "<module>"]
+        put_probes(tree, of_file, lambda m: keys.setdefault(m.key, len(keys)), groups)
+    without = [m.key for m in found if m.key not in keys]
+    assert len(without) < len(found) / 50, without
+
+
 def test_the_tests_of_a_rule_come_first():
     places = {m.operator: m.place for m in found()}
-    kept = {"tests/test_m.py": {"made": {}, "import": [], "tests": {
-        "tests/test_m.py::test_slow": [9.0, ["rules/m.py::near::0"]],
-        "tests/test_m.py::test_wide": [0.1, ["rules/m.py::near::0", "rules/m.py::half::0"]]}},
-        "tests/test_rules.py": {"made": {}, "import": [], "tests": {
-            "tests/test_rules.py::test_rule[a.twice]": [0.2, ["rule:twice"]],
-            "tests/test_rules.py::test_rule[a.near]": [0.2, ["rules/m.py::near::0",
-                                                             "rule:twice"]]}}}
-    choice = Choice(kept)
     by_place = {m.place: m for m in found()}
     near = by_place["rules/m.py::near::0"]
+    kept = {"tests/test_m.py": {"made": {}, "import": [], "tests": {
+        "tests/test_m.py::test_slow": [9.0, ["rules/m.py::near::0"], "5"],
+        "tests/test_m.py::test_wide": [0.1, ["rules/m.py::near::0", "rules/m.py::half::0"], "7"]}},
+        "tests/test_rules.py": {"made": {}, "import": [], "tests": {
+            "tests/test_rules.py::test_rule[a.twice]": [0.2, ["rule:twice"], "0"],
+            "tests/test_rules.py::test_rule[a.near]": [0.2, ["rules/m.py::near::0",
+                                                             "rule:twice"], "6"]}}}
+    choice = Choice(kept, {"another": 0, near.key: 1, "one more": 2})
     assert places["where"] == "rule:twice"
-    assert choice.reaching(by_place["rule:twice"])[0].endswith("test_rule[a.twice]")
-    assert [t.rpartition("::")[2] for t in choice.reaching(near)] == [
-        "test_slow", "test_wide", "test_rule[a.near]"]
-    assert choice.some(choice.reaching(near), 2, 1.0)[0] == [
-        "tests/test_m.py::test_wide", "tests/test_rules.py::test_rule[a.near]"]
+    assert choice.telling(by_place["rule:twice"])[0].endswith("test_rule[a.twice]")
+    assert [t.rpartition("::")[2] for t in choice.telling(near)] == [
+        "test_rule[a.near]", "test_wide"], "not what comes there, but tells nothing"
+    choice.numbers.clear()
+    assert [t.rpartition("::")[2] for t in choice.telling(near)] == [
+        "test_rule[a.near]", "test_slow", "test_wide"]
+    assert choice.some(choice.telling(near), 2, 1.0)[0] == [
+        "tests/test_rules.py::test_rule[a.near]", "tests/test_m.py::test_wide"]
 
 
 def test_the_score_leaves_out_what_makes_no_difference():
@@ -137,10 +231,10 @@ from tests.mutate.choose import Choice
 from tests.mutate.operators import mutants
 
 children.prepare()
-tests = {"tests/test_rules.py::test_rule[canonicalise.add_neg]": [0.1, ["rule:add_neg"]]}
+tests = {"tests/test_rules.py::test_rule[canonicalise.add_neg]": [0.1, ["rule:add_neg"], "0"]}
 found = [m for m in mutants("rules/canonicalise.py") if m.rule in ("add_neg", "sub_neg")
          and m.operator == "swap"]
-choice = Choice({"tests/test_rules.py": {"made": {}, "import": [], "tests": tests}})
+choice = Choice({"tests/test_rules.py": {"made": {}, "import": [], "tests": tests}}, {})
 for v in trial.attempts(found, choice, 2):
     print(v.key.split("::")[1:], v.how, v.by)
 found = [m for m in found if m.rule == "add_neg"]
@@ -154,5 +248,5 @@ print([v.how for v in trial.attempts(found, choice, 1)])
 def test_a_trial_tells_caught_from_survived():
     lines = python(TRIAL).splitlines()
     test = "tests/test_rules.py::test_rule[canonicalise.add_neg]"
-    assert lines == ["['sub_neg', 'swap', 'x - neg(y) -> neg(y) - x'] unreached ",
+    assert lines == ["['sub_neg', 'swap', 'x - neg(y) -> neg(y) - x'] untold ",
                      f"['add_neg', 'swap', 'x - y -> y - x'] caught {test}", "['survived']"]

@@ -27,6 +27,7 @@ from symgrad.errors import SymgradError
 from symgrad.node import toposort
 
 TABLE = Path(__file__).parent / "data" / "near_misses.txt"
+MOST_OF_FORMS = 300
 FORMS = {f"{p.name}.{form}": (p, form) for p in PIPELINE if p.name != "regroup"
          for form in p.kinds}
 
@@ -34,12 +35,12 @@ FORMS = {f"{p.name}.{form}": (p, form) for p in PIPELINE if p.name != "regroup"
 def graphs(name):
     """The near misses of a rule's or form's samples."""
     if name in RULES:
-        found = [[g] for g in samples(RULES[name])]
+        found, most = [[g] for g in samples(RULES[name])], MOST
     else:
-        p, form = FORMS[name]
+        (p, form), most = FORMS[name], MOST_OF_FORMS
         found = [g if isinstance(g, list) else [g] for g in p.samples[form]()]
-    each = -(-MOST // max(len(found), 1))
-    return [g for outputs in found for g in near_misses(outputs, each)][:MOST]
+    each = -(-most // max(len(found), 1))
+    return [g for outputs in found for g in near_misses(outputs, each)][:most]
 
 
 def changed(name, outputs):

@@ -63,7 +63,7 @@ def wanted(a):
     found = [m for file in targets() if not a.files or a.files in file for m in mutants(file)]
     if a.only or a.again:
         keys = a.only or [v["key"] for v in json.loads(Path(a.again).read_text())["verdicts"]
-                          if v["how"] in ("survived", "unreached")]
+                          if v["how"] in ("survived", "untold")]
         by_key = {m.key: m for m in found}
         if missing := [k for k in keys if k not in by_key]:
             sys.exit("no such mutant: " + "\n".join(missing))
@@ -85,7 +85,7 @@ def main(argv=None):
     from .record import record
 
     children.prepare()
-    choice = Choice(record(a.jobs, a.record))
+    choice = Choice(*record(a.jobs, a.record))
     known = [m for m in chosen if m.key in EQUIVALENT and not a.only]
     tried = [m for m in chosen if a.only or m.key not in EQUIVALENT]
     able = [m for m in tried if m.code() is not None]

@@ -1,8 +1,9 @@
 """Which tests a mutant is tried by, and in which order.
 
-All that come to its place.  First the generated tests of its own rule, those of the file that
-mirrors its module, and the tables that say what each rule and plan was; then those that come to few
-places, since they look closely; quick ones first.
+Those that tell it (`mutate.probes`); of mutants without a probe, all that come to its place.  First
+the generated tests of its own rule, those of the file that mirrors its module, and the tables that
+say what each rule and plan was; then those that tell few mutants, since they look closely; quick
+ones first.
 """
 
 from __future__ import annotations
@@ -10,33 +11,54 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import PurePath
 
+import numpy as np
+
 TABLES = ("test_near_misses.py", "test_plans.py")
 
 
 class Choice:
-    """The records of all test files, turned round: from places to tests."""
+    """The records of all test files, turned round: from places and mutants to tests.  `numbers`
+    are those of the mutants that have probes, by key."""
 
-    def __init__(self, records):
-        self.seconds, self.width = {}, {}
+    def __init__(self, records, numbers):
+        self.seconds, self.width, self.numbers = {}, {}, numbers
         self.at, self.of_file = defaultdict(list), defaultdict(set)
         self.made_in = defaultdict(set)  # a function that made a rule -> the rule's name
         self.at_import = set()  # places that are passed when modules are imported
         self.wholes = []  # tests that look at what there is after imports, not at one rule or plan
+        told = []
         for file, kept in records.items():
             self.at_import.update(kept["import"])
             if PurePath(file).name in TABLES:
                 self.wholes += [t for t in kept["tests"] if "[" not in t]
-            for test, (seconds, places) in kept["tests"].items():
-                self.seconds[test], self.width[test] = seconds, len(places)
+            for test, (seconds, places, bits) in kept["tests"].items():
+                told.append(int(bits, 16))
+                self.seconds[test], self.width[test] = seconds, told[-1].bit_count()
                 for place in places:
                     self.at[place].append(test)
                     self.of_file[place.partition("::")[0]].add(test)
             for rule, functions in kept["made"].items():
                 for function in functions:
                     self.made_in[function].add(rule)
+        size = len(numbers) // 8 + 1
+        self.tests = list(self.seconds)
+        self.told = np.frombuffer(b"".join([n.to_bytes(size, "little") for n in told]),
+                                  np.uint8).reshape(len(told), size)
+
+    def telling(self, mutant):
+        """All tests that might catch a mutant, in the order in which they are tried."""
+        number = self.numbers.get(mutant.key)
+        if number is None:
+            return self.in_order(self.reaching(mutant), mutant)
+        rows = np.flatnonzero(self.told[:, number // 8] >> number % 8 & 1)
+        return self.in_order([self.tests[k] for k in rows], mutant)
+
+    def in_order(self, tests, mutant):
+        return sorted(tests, key=lambda t: (self.rank(t, mutant), self.width[t], self.seconds[t],
+                                            t))
 
     def reaching(self, mutant):
-        """All tests that come to a mutant's place, in the order in which they are tried."""
+        """All tests that come to a mutant's place."""
         place = mutant.place
         found = dict.fromkeys(self.at.get(place, ()))
         if place.startswith("rule:"):
@@ -49,8 +71,7 @@ class Choice:
             if not rules:
                 found |= dict.fromkeys(sorted(self.of_file.get(mutant.file, ())))
             found |= dict.fromkeys(self.wholes)
-        return sorted(found, key=lambda t: (self.rank(t, mutant), self.width[t], self.seconds[t],
-                                            t))
+        return list(found)
 
     @staticmethod
     def rank(test, mutant):

@@ -83,6 +83,11 @@ def mutants(file, tree=None):
     """All mutants of a target, in the order of its text."""
     tree = parsed(file) if tree is None else tree
     annotate(tree, file)
+    return mutants_of(file, tree)
+
+
+def mutants_of(file, tree):
+    """The same of a tree that is annotated."""
     found, seen = _Finder(file, tree).all(), {}
     for m in found:
         key = f"{file}::{m.rule or m.scope}::{m.operator}::{_short(m.before)} -> {_short(m.after)}"

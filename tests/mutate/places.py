@@ -78,9 +78,13 @@ def rule_name(node):
     return None
 
 
-def instrument(tree, file, number):
-    """The module with a call of `REACH` in each block; ``number(place)`` is what it is told."""
-    for place, what in annotate(tree, file):
+def instrument(tree, file, number, between=None):
+    """The module with a call of `REACH` in each block; ``number(place)`` is what it is told.
+    ``between(tree)`` may change expressions before the calls are put in."""
+    blocks = annotate(tree, file)
+    if between is not None:
+        between(tree)
+    for place, what in blocks:
         call = ast.Call(ast.Name(REACH, ast.Load()), [ast.Constant(number(place))], [])
         if isinstance(what, ast.Lambda):  # the call returns None
             what.body = ast.BoolOp(ast.Or(), [call, what.body])

@@ -17,7 +17,9 @@ from collections import deque
 import pytest
 
 from .children import Child, Hook, abreast, pytest_run, run_chosen
+from .operators import mutants_of
 from .places import REACH, instrument
+from .probes import PROBE, Probes, put_probes
 from .targets import REPO, parsed, targets
 
 KEPT = REPO / ".pytest_cache" / "mutate.json.gz"
@@ -27,8 +29,8 @@ SECONDS = 1500  # for one file
 class Recorder:
     """A plugin of pytest: notes for each test its seconds and the places it came to."""
 
-    def __init__(self, reached):
-        self.reached, self.tests, self.failed = reached, {}, []
+    def __init__(self, reached, probes):
+        self.reached, self.probes, self.tests, self.failed = reached, probes, {}, []
         self.at_import, self.seconds, self.passed = [], 0.0, False
 
     def pytest_collection_finish(self):
@@ -37,11 +39,13 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
         self.reached.clear()
+        self.probes.clear()
         self.passed, start = False, time.perf_counter()
         result = yield
         if self.passed:
             spent = time.perf_counter() - start
-            self.tests[item.nodeid] = [round(spent, 3), sorted(self.reached, key=str)]
+            self.tests[item.nodeid] = [round(spent, 3), sorted(self.reached, key=str),
+                                       bits(self.probes.told)]
         return result
 
     def pytest_runtest_logreport(self, report):
@@ -50,31 +54,41 @@ class Recorder:
             self.failed.append(report.nodeid)
 
 
-def instrumented():
-    """({file: code} of all targets, names of the places by number)."""
-    names, codes = {}, {}
+def bits(numbers):
+    """A set of numbers as one, in hexadecimal digits."""
+    return f"{sum([1 << n for n in numbers]):x}"
+
+
+def instrumented(keys):
+    """({file: code} of all targets, names of the places by number, groups of probes).  `keys` are
+    numbers of mutants by key; mutants that have none get one."""
+    names, codes, groups = {}, {}, []
     for file in targets():
-        tree = instrument(parsed(file), file, lambda p: names.setdefault(p, len(names)))
+        def probes(tree, file=file):
+            put_probes(tree, mutants_of(file, tree),
+                       lambda m: keys.setdefault(m.key, len(keys)), groups)
+
+        tree = instrument(parsed(file), file, lambda p: names.setdefault(p, len(names)), probes)
         codes[file] = compile(tree, file, "exec", dont_inherit=True)
-    return codes, list(names)
+    return codes, list(names), groups
 
 
-def observed(codes, number, file, temporary):
+def observed(codes, groups, file, temporary):
     """What a child notes of one test file."""
-    reached, made_by = set(), {}
+    reached, made_by, probes = set(), {}, Probes(groups)
 
     def made(name, module):
         if name.endswith(".pattern"):
-            _watch_rules(module, reached, made_by)
+            _watch_rules(module, reached, made_by, probes)
 
-    sys.meta_path.insert(0, Hook(codes, {REACH: reached.add}, made))
-    recorder = Recorder(reached)
+    sys.meta_path.insert(0, Hook(codes, {REACH: reached.add, PROBE: probes}, made))
+    recorder = Recorder(reached, probes)
     pytest_run([file], recorder, temporary, stop=False)
     return {"tests": recorder.tests, "failed": sorted(set(recorder.failed)),
             "import": recorder.at_import, "made": made_by}
 
 
-def _watch_rules(module, reached, made_by):
+def _watch_rules(module, reached, made_by, probes):
     """A rule is a place, where a test comes when the rule makes something of a node; so is its
     condition, when it is asked.  The functions that were at work when it was made are noted."""
     attempt, init = module.attempt, module.Rule.__init__
@@ -95,6 +109,8 @@ def _watch_rules(module, reached, made_by):
 
     def from_where(self, name, *args, **kwargs):
         init(self, name, *args, **kwargs)
+        if probes.busy:
+            return  # a mutant's rule
         if self.where is not None:
             object.__setattr__(self, "where", asked(name, self.where))
         frame, by = sys._getframe(1), made_by.setdefault(name, [])
@@ -119,23 +135,28 @@ def test_files():
 
 
 def load():
+    """({test file: what is known of it}, {key of a mutant: its number})."""
     if not KEPT.exists():
-        return {}
+        return {}, {}
     with gzip.open(KEPT, "rt") as file:
-        return json.load(file)
+        kept = json.load(file)
+    if "mutants" not in kept:
+        return {}, {}
+    return kept["files"], {k: n for n, k in enumerate(kept["mutants"])}
 
 
 def record(jobs, anew=False, only=None):
-    """What is known of every test file: made where it is missing, and kept."""
+    """What is known of every test file, and the mutants' numbers: made where it is missing, and
+    kept."""
     from tqdm import tqdm
 
-    kept = {} if anew else load()
+    kept, keys = ({}, {}) if anew else load()
     files = [f for f in only or test_files() if kept.get(f, {}).get("digest") != digest(f)]
     kept = {f: k for f, k in kept.items() if f in test_files()}
     if not files:
-        return kept
-    codes, names = instrumented()
-    starts = [(f, lambda f=f: Child(lambda t: observed(codes, names, f, t), SECONDS))
+        return kept, keys
+    codes, names, groups = instrumented(keys)
+    starts = [(f, lambda f=f: Child(lambda t: observed(codes, groups, f, t), SECONDS))
               for f in files]
     again = {}
     with tqdm(total=len(files), desc="recording") as bar:
@@ -160,11 +181,11 @@ def record(jobs, anew=False, only=None):
         for test in bad:
             print(f"{test}: fails without any mutant; left out")
             kept[file]["tests"].pop(test, None)
-    keep(kept)
-    return kept
+    keep(kept, keys)
+    return kept, keys
 
 
-def keep(kept):
+def keep(kept, keys):
     KEPT.parent.mkdir(exist_ok=True)
     with gzip.open(KEPT, "wt", compresslevel=3) as file:
-        json.dump(kept, file)
+        json.dump({"files": kept, "mutants": list(keys)}, file)

@@ -16,7 +16,7 @@ SLOWER = 6  # how much slower than when they were recorded tests may be
 @dataclass
 class Verdict:
     """What became of a mutant.  `how`: 'caught', 'import' (its module cannot be imported), 'crash',
-    'time', 'survived', 'unreached'."""
+    'time', 'survived', 'untold' (no test makes a difference at its place)."""
 
     key: str
     how: str
@@ -39,7 +39,7 @@ STAGES = ((12, 4.0), (150, 40.0))  # tests, their seconds
 def attempts(found, choice, jobs, stages=STAGES, loud=False, minutes=float("inf")):
     """Try mutants: yields a `Verdict` for each as it comes.  None begins after so many minutes."""
     end = time.monotonic() + 60 * minutes
-    tests = {m.key: choice.reaching(m) for m in found}
+    tests = {m.key: choice.telling(m) for m in found}
     by_key = {m.key: m for m in found}
     tried, spent = {m.key: [] for m in found}, dict.fromkeys(tests, 0.0)
     stage = dict.fromkeys(tests, 0)
@@ -60,7 +60,7 @@ def attempts(found, choice, jobs, stages=STAGES, loud=False, minutes=float("inf"
         if (trial := enter(m)) is not None:
             waiting.append(trial)
         else:
-            yield Verdict(m.key, "unreached")
+            yield Verdict(m.key, "untold")
     for key, ended in abreast(waiting, jobs):
         if time.monotonic() > end:
             waiting.clear()
