@@ -31,10 +31,11 @@ class Recorder:
 
     def __init__(self, reached, probes):
         self.reached, self.probes, self.tests, self.failed = reached, probes, {}, []
-        self.at_import, self.seconds, self.passed = [], 0.0, False
+        self.at_import, self.told_at_import, self.passed = [], "0", False
 
     def pytest_collection_finish(self):
         self.at_import = sorted(self.reached, key=str)
+        self.told_at_import = bits(self.probes.told)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
@@ -85,7 +86,7 @@ def observed(codes, groups, file, temporary):
     recorder = Recorder(reached, probes)
     pytest_run([file], recorder, temporary, stop=False)
     return {"tests": recorder.tests, "failed": sorted(set(recorder.failed)),
-            "import": recorder.at_import, "made": made_by}
+            "import": recorder.at_import, "told": recorder.told_at_import, "made": made_by}
 
 
 def _watch_rules(module, reached, made_by, probes):
