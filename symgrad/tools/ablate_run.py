@@ -6,7 +6,6 @@ import fnmatch
 import gc
 import math
 import os
-import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from symgrad.errors import ArgumentError, MissingPackage, UnknownName, near
 from symgrad.extras import need
 from symgrad.tools.ablate_report import Ablation, machine
 from symgrad.tools.ablate_stats import FAILED, SAME, UNUSED, Spread, effect, ratios
-from symgrad.tools.ablate_subject import Subject, paired, source_of
+from symgrad.tools.ablate_subject import Subject, clock, paired, source_of
 from symgrad.tools.ablate_truth import name_of_wide, truth, worst
 
 LEAST = 0.004  # seconds of one turn of a round
@@ -225,9 +224,10 @@ class _Run:
         """Fewer rounds for what takes seconds."""
         subject.reset()
         subject.call()
-        start = time.process_time()
+        now = clock()
+        start = now()
         subject.call()
-        once = time.process_time() - start
+        once = (now() - start) * 1e-9
         return max(1, min(self.rounds, int(PATIENCE / max(once, 1e-9))))
 
 

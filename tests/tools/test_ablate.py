@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
+from house import python
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -373,3 +375,23 @@ def test_distances():
     error, name, ulps = worst(["a", "b"], [np.ones(2, "float32"), np.array([1.5])],
                               [np.ones(2), np.array([1.0])])
     assert (error, name, ulps) == (0.5, "b", 0.5 / np.finfo("float64").eps)
+
+
+LIMITED = """
+import resource
+import numpy as np
+import symgrad as sg
+import symgrad.tensor as T
+
+resource.setrlimit(resource.RLIMIT_CPU, (500, 500))
+x = T.dvector("x")
+f = sg.function([x], T.log(1 + T.exp(x)), backend="numpy")
+found = sg.ablate(f, [np.ones(3)], only=["stabilise"], rounds=2, compiles=1)
+print([r["effect"] in ("", "noise", "slower", "faster", "no effect seen") for r in found.rows])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limits")
+def test_under_a_limit_of_seconds_the_clock_of_the_wall_is_read():
+    """A process's own clock only ticks there."""
+    assert python(LIMITED) == "[True, True, True]\n"
