@@ -2,8 +2,9 @@
 
 Values say nothing about work that is done twice, or memory that is kept too long.  The table
 tests/data/plans.txt has each program's steps, as the ops of each (k a kernel, c a call of a
-library), the buffers and bytes of a NumPy program; `python tests/test_plans.py` writes it anew, and
-its diff says which decisions have changed.
+library), the buffers and bytes of a NumPy program, and where each value lives, in the order in
+which they are computed; of some, the pieces of a native program and where what they store lives.
+`python tests/test_plans.py` writes it anew, and its diff says which decisions have changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from loops_drawn import program
 from test_random_graphs import graph
+from updates_drawn import Drawn
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -51,8 +53,21 @@ def read(seed):
     return [X, W, J], [value, *(sg.grad(cost, [X, W]) if seed // len(READS) % 2 else [])], arrays
 
 
-PROGRAMS = {"graph": (graph, range(40)), "loop": (program, range(60)),
-            "read": (read, [k for k in range(2 * len(READS) * len(STEPS)) if k % 2 or k < 60])}
+def updated(seed):
+    """Random updates of matrices, vectors and columns, in place where they can be."""
+    drawn = Drawn(seed)
+    outputs = [drawn.pick(kind) for kind in (drawn.matrices, drawn.vectors, drawn.scalars)]
+    arrays = [drawn.numbers(drawn.n, drawn.m), drawn.numbers(drawn.m), drawn.numbers(drawn.n),
+              np.asarray(0.3, drawn.dtype), 0]
+    return drawn.inputs, outputs, arrays, list(drawn.updates())
+
+
+# Seeds beyond the first ones are at where no other test makes a difference to some decision.
+PROGRAMS = {"graph": (graph, [*range(40), 131, 233, 396]),
+            "loop": (program, [*range(60), 61, 62, 74, 83, 106, 126, 137, 149, 213, 278, 301, 316,
+                               481]),
+            "read": (read, [k for k in range(2 * len(READS) * len(STEPS)) if k % 2 or k < 60]),
+            "update": (updated, range(40))}
 
 
 def steps(plan):
@@ -66,16 +81,47 @@ def steps(plan):
     return " ".join(words)
 
 
+HOMES = {"fresh": "f", "leaf": "=", "made": "m", "view": "v", "scalar": "."}
+
+
+def homes(order, known):
+    """Where values live, in the order in which they are computed: a slot's number, or a letter."""
+    words = [str(known[n].what.number) if known[n].kind == "slot" else HOMES[known[n].kind]
+             for n in order if n in known]
+    return " ".join(words)
+
+
 def line(kind, seed):
-    inputs, outputs, arrays, *_ = PROGRAMS[kind][0](seed)
-    f = sg.function(inputs, outputs, backend="numpy", on_unused_input="ignore")
+    inputs, outputs, arrays, *more = PROGRAMS[kind][0](seed)
+    f = sg.function(inputs, outputs, updates=more[0] if kind == "update" else (),
+                    backend="numpy", on_unused_input="ignore")
     memory = f.code.memory
     try:
         need = f.memory(arrays)
     except ShapeError:  # its steps want more rows than there are
         need = Need(0, 0)
     return (f"{len(memory.slots)} slots, {len(memory.late)} late, {need.arena}+{need.fresh} bytes, "
-            f"{sum(f.report.fired.values())} firings: {steps(f.plan)}")
+            f"{sum(f.report.fired.values())} firings: {steps(f.plan)}; "
+            f"{homes(memory.order, memory.homes)}")
+
+
+NATIVE = [(kind, seed) for kind in ("graph", "loop", "update") for seed in range(25)]
+
+
+def native_line(kind, seed):
+    """The pieces of a native program with the homes of what they store and, behind a colon, of
+    their own buffers; the slots."""
+    inputs, outputs, _, *more = PROGRAMS[kind][0](seed)
+    f = sg.function(inputs, outputs, updates=more[0] if kind == "update" else (),
+                    backend="llvm", on_unused_input="ignore")
+    arena, words = f.code.arena, []
+    for p, own in zip(f.code.driver.pieces, arena.buffers, strict=True):
+        buffers = ":" + " ".join([str(s.number) for s in own]) if own else ""
+        words.append(f"{p.kind}({homes(p.step.outputs, arena.homes)}{buffers})")
+    names = {}
+    sizes = [s.dtype + "x".join(["", *[str(d) if isinstance(d, int) else names.setdefault(
+        d, f"n{len(names)}") for d in s.shape]]) for s in arena.slots]
+    return f"{' '.join(words)}; {' '.join(sizes)}"
 
 
 @cache
@@ -90,6 +136,13 @@ def test_the_plan_is_what_it_was(kind, seed):
         "if it is meant, run python tests/test_plans.py")
 
 
+@pytest.mark.parametrize("kind,seed", NATIVE)
+def test_what_is_stored_lives_where_it_did(kind, seed):
+    pytest.importorskip("llvmlite")
+    assert table()[f"native {kind} {seed}"] == native_line(kind, seed), (
+        "if it is meant, run python tests/test_plans.py")
+
+
 @pytest.mark.parametrize("seed", PROGRAMS["read"][1])
 def test_what_is_read_of_a_loop_has_its_values(seed):
     inputs, outputs, arrays = read(seed)
@@ -100,5 +153,7 @@ def test_what_is_read_of_a_loop_has_its_values(seed):
 
 
 if __name__ == "__main__":
-    TABLE.write_text("\n".join([f"{kind} {seed} = {line(kind, seed)}" for kind in PROGRAMS
-                                for seed in PROGRAMS[kind][1]]) + "\n")
+    lines = [f"{kind} {seed} = {line(kind, seed)}" for kind in PROGRAMS
+             for seed in PROGRAMS[kind][1]]
+    lines += [f"native {kind} {seed} = {native_line(kind, seed)}" for kind, seed in NATIVE]
+    TABLE.write_text("\n".join(lines) + "\n")
