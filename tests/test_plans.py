@@ -70,13 +70,25 @@ PROGRAMS = {"graph": (graph, [*range(40), 131, 233, 396]),
             "update": (updated, range(40))}
 
 
+def carried(loop):
+    """What goes into the steps of a loop and what is kept: sequences, the taps of each state, fixed
+    operands, mapped values; a + where all rows are."""
+    if loop.op.kind != "loop":
+        return ""
+    b = loop.attrs[0]
+    states = " ".join(["".join(map(str, s.taps)) + "+" * s.keep for s in b.states])
+    maps = "".join(["m" + "+" * m for m in b.maps])
+    return f"{b.seqs}s ({states}) {b.fixed}f {maps}{' until' * b.until}{' back' * b.reverse}: "
+
+
 def steps(plan):
     """The steps of a plan in words; those of bodies in brackets."""
     words = []
     for s in plan.steps:
         body = Counter([n.op.name for n in s.body])
         ops = ",".join([op if k == 1 else f"{k}{op}" for op, k in body.items()])
-        inner = "".join([f"[{steps(p)}]" for n in s.body for p in plan.inner.get(n, ())])
+        inner = "".join([f"[{carried(n)}{steps(p)}]" for n in s.body
+                         for p in plan.inner.get(n, ())])
         words.append(f"{s.kind[0]}:{ops}{inner}")
     return " ".join(words)
 

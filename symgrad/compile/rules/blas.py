@@ -92,8 +92,9 @@ class _Walk:
                                                         n.origin, n.type))
 
     def flipped(self, x):
-        return x.inputs[0] if x.op is transpose else self.pool.make(transpose, (x,), ((1, 0),),
-                                                                    x.origin)
+        if x.op is transpose and x.attrs[0] == (1, 0):
+            return x.inputs[0]
+        return self.pool.make(transpose, (x,), ((1, 0),), x.origin)
 
     def make(self, op, inputs, origin=None, type=None):
         return self.pool.make(op, inputs, (), origin, type)
