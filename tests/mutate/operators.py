@@ -12,7 +12,8 @@
 `answer`              a function always says yes, no, or that there is nothing
 ====================  ==========================================================
 
-Left alone is what decides nothing: messages of errors, texts, annotations, samples of rules.
+Left alone is what decides nothing: messages of errors, texts, annotations, samples of rules, and
+``strict=`` of `zip`, which is an assertion.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ ONE_SIDED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 # Calls whose first two arguments may change places without a difference, or not at all.
 EITHER = {"isinstance", "issubclass", "getattr", "hasattr", "max", "min", "rule", "rule_on",
           "ruleset", "add.of", "mul.of", "maximum.of", "minimum.of", "eq.of", "ne.of", "holes",
-          "np.maximum", "np.minimum", "np.array_equal", "field", "zip", "dict.fromkeys"}
+          "np.maximum", "np.minimum", "np.array_equal", "field", "zip", "dict.fromkeys", "add",
+          "self.lengths.add", "self.lengths.mul"}
 TEXTS = ("__repr__", "__str__", "__doc__")
 LONGEST = 70  # characters of a side in a key
 
@@ -141,7 +143,7 @@ class _Finder:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in (
                 "SAMPLES", "__slots__"):
             return True
-        if isinstance(node, ast.keyword) and node.arg in ("samples", "doc"):
+        if isinstance(node, ast.keyword) and node.arg in ("samples", "doc", "strict"):
             return True
         if isinstance(node, ast.Call) and _name(node.func).endswith(
                 ("Error", "explain", "report", "Unexpected", ".note", "said")) and (

@@ -18,14 +18,6 @@ EQUIVALENT = {
         "size varies",
     "rules/stabilise.py::relu_log1p::where::on(real, 'x') -> None":
         "relu takes no complex numbers",
-    "rules/loop_lengths.py::Lengths.joined::constant::True in strict=True -> False":
-        "types of one rank have as many lengths: `strict` is an assertion",
-    "compare.py::_inside.step::constant::True in strict=True -> False":
-        "a body gets as many rows as it has inputs: `strict` is an assertion",
-    "backends/llvm/copies.py::Copies.copy::constant::True in strict=True -> False":
-        "there are as many letters as lengths: `strict` is an assertion",
-    "backends/llvm/choose.py::Chosen.meet.phi::constant::True in strict=True -> False":
-        "there are two words and two ends: `strict` is an assertion",
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
 }
