@@ -7,7 +7,7 @@ import torch
 
 from peers import with_torch, works
 from peers.with_torch import formula, given  # noqa: F401  (given is this module's too)
-from peers.works import LAYERS_RATE, LSTM_RATE, MLP_RATE
+from peers.works import LAYERS_RATE, LENET_RATE, LSTM_RATE, MLP_RATE
 
 
 def compiled(function):
@@ -43,6 +43,10 @@ def example(size, *start):
 
 def mlp(size, *start):
     return descent(with_torch.mlp_loss, start, MLP_RATE)
+
+
+def lenet(size, *start):
+    return descent(with_torch.lenet_loss, start, LENET_RATE)
 
 
 def chain(size):

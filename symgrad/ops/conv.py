@@ -328,9 +328,10 @@ def conv2d(input, filters, input_shape=None, filter_shape=None, border_mode="val
     x, w = casting(upcast)([as_node(input), as_node(filters)])
     step, dilation = pair(subsample, "subsample"), pair(filter_dilation, "filter_dilation")
     groups = pair(num_groups, "num_groups")[0]
-    if x.type.ndim == w.type.ndim == 4:  # else `correlate2d` says what is wrong
+    if x.type.ndim == w.type.ndim == 4:
         x = _shaped(x, image_shape if input_shape is None else input_shape, "input_shape")
         w = _shaped(w, filter_shape, "filter_shape")
         x = bordered(x, _borders(border_mode, w, dilation), 0)
         w = w[:, :, ::-1, ::-1] if filter_flip else w
+    _correlated_type((x.type, w.type), step, dilation, groups)  # says what is wrong in our name
     return correlate2d.of(x, w, step=step, dilation=dilation, groups=groups)
