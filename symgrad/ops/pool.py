@@ -13,7 +13,7 @@ from symgrad.ops.conv import bordered, pair, windows, windows_add
 from symgrad.ops.lengths import known, lengths
 from symgrad.ops.logic import eq, maximum, minimum, where
 from symgrad.ops.reduce import max_, sum_
-from symgrad.ops.shape import unsqueeze
+from symgrad.ops.shape import transpose, unsqueeze
 from symgrad.ops.source import arange, zeros_like
 from symgrad.types import is_discrete, to_float
 
@@ -46,7 +46,14 @@ def max_pool(x, *, size, step):
     >>> max_pool(np.arange(8.0).reshape(2, 4), size=(2, 2), step=(2, 2)).eval()
     array([[5., 7.]])
     """
-    return max_.of(_all(x, size, step), axis=_inside(x))
+    x = turned(x)
+    return turned(max_.of(_all(x, size, step), axis=_inside(x)))
+
+
+def turned(x):
+    """Of images, [channels, batch, rows, columns]: the order in which a convolution makes them, so
+    that its product and what is pooled of it lie alike; and back."""
+    return transpose.of(x, axes=(1, 0, 2, 3)) if x.type.ndim == 4 else x
 
 
 def _all(x, size, step):
@@ -61,9 +68,10 @@ def _inside(x):
 
 @max_pool.vjp
 def _(g, out, x, size, step):
+    g, out, x = turned(g), turned(out), turned(x)
     wide, axes = _all(x, size, step), _inside(x)
     taken = where(eq.of(wide, unsqueeze.of(out, axes=axes)), unsqueeze.of(g, axes=axes), 0)
-    return [windows_add.of(zeros_like(x), taken, step=step)]
+    return [turned(windows_add.of(zeros_like(x), taken, step=step))]
 
 
 # -- with borders, and means
@@ -116,9 +124,8 @@ def pool_2d(input, ws=None, ignore_border=None, stride=None, pad=(0, 0), mode="m
                      zip(lengths(x)[-2:], size, step, pad, strict=True)])
     if mode == "max":
         return max_pool.of(bordered(x, borders, _least(x.dtype)), size=size, step=step)
-    wide = bordered(x, borders, 0)
-    total = sum_.of(_all(wide, size, step), axis=_inside(x))
-    total = cast_node(total, x.dtype)
+    wide = turned(bordered(x, borders, 0))
+    total = cast_node(turned(sum_.of(_all(wide, size, step), axis=_inside(x))), x.dtype)
     if mode == "sum":
         return total
     with weak_numbers():
