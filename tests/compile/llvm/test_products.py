@@ -227,7 +227,7 @@ def test_products_whose_terms_lie_together(dtype):
     code = engine.Code([engine.assemble(*unit) for unit in module.units("@go")], ["go"])
     kinds = [TYPES[word.split()[0]] for word in words.split(", ")]
     call, rng = ctypes.CFUNCTYPE(None, *kinds)(code["go"]), np.random.default_rng(1)
-    sizes = (1, 5, 6, 7, 13), (1, 3, 4, 5, 9), (1, 7, 8, 16, 17, 513, 1100)
+    sizes = (1, 5, 6, 7, 13), (1, 3, 4, 5, 9), (1, 7, 8, 16, 17, 1025, 2100)
     for m, n, k in itertools.product(*sizes):
         a, b = [rng.normal(size=(x, k + 3)).astype(dtype)[:, :k] for x in (m, n)]
         c = rng.normal(size=(m, n + 2)).astype(dtype)

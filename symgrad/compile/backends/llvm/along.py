@@ -12,7 +12,7 @@ from symgrad.compile.backends.llvm.ir import constant, wide
 from symgrad.compile.backends.llvm.tiles import Shape, lanes_below, least, scaled
 
 ROWS, COLUMNS = 6, 4  # of a tile: 24 sums, 4 vectors of b and one of a, of 32 registers
-PIECE = 2048  # bytes of a row of a or a column of b at a time
+PIECE = 4096  # bytes of a row of a or a column of b at a time
 # Where it beats BLAS and `tiles` (measured with OpenBLAS, which is best at what is nearly square or
 # fits a first-level cache): long sums, more than a few rows and columns, not too many numbers of c
 # (by their bytes), and much work.
@@ -123,24 +123,21 @@ def products(w, s, left, right, depth):
 
 
 def together(w, s, vectors):
-    """The sums of four vectors, side by side."""
+    """The sums of some vectors, side by side, in a vector with a lane for each."""
     def folded(one, other, lanes):
-        kind = wide(s.scalar, lanes)
+        """The sums of neighbours in two vectors, or in one (`other` is poison)."""
+        kind, count = wide(s.scalar, lanes), lanes if other != "poison" else lanes // 2
         halves = []
         for odd in (0, 1):
-            picked = ", ".join([f"i32 {k}" for k in range(odd, 2 * lanes, 2)])
+            picked = ", ".join([f"i32 {k}" for k in range(odd, 2 * count, 2)])
             halves.append(w.let(f"shufflevector {kind} {one}, {kind} {other}, "
-                                f"<{lanes} x i32> <{picked}>"))
-        return w.op("fadd", kind, *halves)
+                                f"<{count} x i32> <{picked}>"))
+        return w.op("fadd", wide(s.scalar, count), *halves)
 
-    one, two, three, four = vectors
-    made, lanes = folded(folded(one, two, s.lanes), folded(three, four, s.lanes), s.lanes), s.lanes
+    while len(vectors) > 1:
+        vectors = [folded(one, other, s.lanes) for one, other in
+                   zip(vectors[::2], vectors[1::2], strict=True)]
+    made, lanes = vectors[0], s.lanes
     while lanes > COLUMNS:
-        kind, parts = wide(s.scalar, lanes), []
-        for odd in (0, 1):
-            picked = ", ".join([f"i32 {k}" for k in range(odd, lanes, 2)])
-            parts.append(w.let(f"shufflevector {kind} {made}, {kind} poison, "
-                               f"<{lanes // 2} x i32> <{picked}>"))
-        lanes //= 2
-        made = w.op("fadd", wide(s.scalar, lanes), *parts)
+        made, lanes = folded(made, "poison", lanes), lanes // 2
     return made
