@@ -335,3 +335,13 @@ def test_errors_of_pooling():
     ]:
         with pytest.raises(error, match=f"pool_2d: .*{words}|max_pool: .*{words}"):
             wrong()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_memory_is_told_where_lengths_are_not_known(backend):
+    x, w = T.tensor4("x"), sg.shared(RNG.normal(size=(4, 2, 3, 3)))
+    y = pool_2d(conv2d(x, w, border_mode="half"), (2, 2), ignore_border=True)
+    f = sg.function([x], [y, sg.grad(T.sum(y ** 2), w)], backend=backend)
+    said = f.memory([(3, 2, 9, 8)])
+    f(RNG.normal(size=(3, 2, 9, 8)))
+    assert said.total == f.memory([RNG.normal(size=(3, 2, 9, 8))]).total > 3 * 2 * 9 * 8 * 8
