@@ -8,6 +8,8 @@ have room for in a first-level cache.
 
 from __future__ import annotations
 
+import operator
+
 from symgrad.compile.backends.llvm.ir import constant, wide
 from symgrad.compile.backends.llvm.tiles import Shape, lanes_below, least, scaled
 
@@ -17,6 +19,7 @@ PIECE = 4096  # bytes of a row of a or a column of b at a time
 # fits a first-level cache): long sums, more than a few rows and columns, not too many numbers of c
 # (by their bytes), and much work.
 LONG, FEW, WIDEST, MUCH = 128, 3, {4: 2**18, 8: 2**14}, 2**20
+KNOWN = {"sgt": operator.gt, "sge": operator.ge, "slt": operator.lt}
 
 
 def direct(driver, dtype, c, a, b):
@@ -32,8 +35,7 @@ def direct(driver, dtype, c, a, b):
                           (area, "slt", WIDEST[s.size]), (mul(area, k), "sge", MUCH)):
         if x[0] == "%":
             best = w.op("and", "i1", best, w.let(f"icmp {how} i64 {x}, {bound}"))
-        elif int(x) < bound if how == "sge" else int(x) >= bound if how == "slt" else (
-                int(x) <= bound):
+        elif not KNOWN[how](int(x), bound):
             return None
     own = driver.module.part(f"gemm_along_{s.suffix}")
     return best, driver.module.borrow(own, along(own, dtype)), (
