@@ -20,7 +20,7 @@ import timing
 # so that the core is pinned and BLAS told its threads before NumPy is loaded.
 SUITES = {
     "numpy": ("training steps and a long chain, beside NumPy by hand",
-              ("works.logistic", "works.mlp", "works.chain")),
+              ("works.logistic", "works.mlp", "works.lenet", "works.chain")),
     "calls": ("calls with next to nothing to compute, beside NumPy by hand", ("works.calls",)),
     "rows": ("kernels over short rows, beside NumPy by hand and beside symgrad without fusion",
              ("works.rows",)),

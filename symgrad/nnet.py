@@ -10,6 +10,7 @@ from symgrad.errors import ShapeError, near
 from symgrad.node import as_node
 from symgrad.op import weak_numbers
 from symgrad.ops import nn
+from symgrad.ops.conv import conv2d  # noqa: F401
 from symgrad.ops.keys import getitem
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import relu, where  # noqa: F401

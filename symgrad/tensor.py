@@ -5,7 +5,7 @@ Nothing is defined here, since names such as ``sum`` and ``all`` are the ops' in
 
 from __future__ import annotations
 
-from symgrad import nnet
+from symgrad import nnet, signal
 from symgrad.constructors import MAKERS
 from symgrad.errors import near
 from symgrad.grad import Lop, Rop, grad, hessian, hessian_vector, jacobian, jvp, vjp
@@ -94,6 +94,7 @@ __all__ = [
     "as_tensor_variable",
     "constant",
     "nnet",
+    "signal",
     *TABLE,
     *MAKERS,
     *ALIASES,

@@ -23,7 +23,7 @@ ROOMS = {
     "ground": "errors extras origin config",
     "words": "types",
     "grammar": "operators node scalars domains filters shared op families derive constructors",
-    "ops": "ops.* ops nnet",
+    "ops": "ops.* ops nnet signal.pool signal",
     "meaning": "interpret costs graph show",
     "rewriting": "compile compile.pool compile.pattern compile.rewrite compile.rules.*",
     "lowering": "compile.kernel compile.spell compile.fuse compile.lower compile.nest "

@@ -16,6 +16,7 @@ LAST_LINE = {
     "stochastic_gradient_descent": r"Stopped after \d+ steps: test error ([\d.]+) %",
     "epochs_in_one_call": r"Stopped after \d+ steps: test error ([\d.]+) %",
     "minibatch_sgd": r"Stopped after \d+ minibatches: best validation error ([\d.]+) %",
+    "lenet": r"Stopped after \d+ epochs, [\d.]+ s: test error ([\d.]+) %",
     "stacked": r" *pre-trained .* \| ([\d.]+) % \| .*",
     "dbn": r" *pre-trained .* \| ([\d.]+) % \| .*",
 }

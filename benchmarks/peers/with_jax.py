@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from peers import works
-from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LENET_RATE, LSTM_RATE, MLP_RATE, POOL
 
 
 def given(array):
@@ -79,6 +79,19 @@ def mlp(size, *start):
         weights = jnp.sum(W1 * W1) + jnp.sum(W2 * W2)
         return cross_entropy(hidden @ W2 + b2, y) + L2 * weights
     return stepping(descent(loss, MLP_RATE), start)
+
+
+def lenet(size, *start):
+    def loss(params, x, y):
+        *layers, W3, b3, W4, b4 = params
+        h, window = x.reshape(size, 1, 28, 28), (1, 1, POOL, POOL)
+        for W, b in zip(layers[::2], layers[1::2], strict=True):
+            h = lax.conv(h, W, (1, 1), "VALID")
+            h = lax.reduce_window(h, -jnp.inf, lax.max, window, window, "VALID")
+            h = jnp.tanh(h + b[:, None, None])
+        h = jnp.tanh(h.reshape(size, -1) @ W3 + b3)
+        return cross_entropy(h @ W4 + b4, y)
+    return stepping(descent(loss, LENET_RATE), start)
 
 
 def formula(x, y):

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from peers import works
+from peers.lenet_by_hand import lenet as lenet_by_hand
 from peers.works import L2, MLP_RATE
 
 BLOCK = 16_384      # numbers of a chain's block: 64 kB
@@ -120,6 +121,10 @@ def mlp(size, W1, b1, W2, b2):
         return loss
 
     return train
+
+
+def lenet(size, *start):
+    return lenet_by_hand(size, *start)
 
 
 def chain(size):

@@ -4,7 +4,7 @@ import numpy as np
 import symgrad as sg
 import symgrad.tensor as T
 from peers import works
-from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LENET_RATE, LSTM_RATE, MLP_RATE, POOL
 
 
 def trainer(inputs, loss, params, rate, **more):
@@ -55,6 +55,22 @@ def mlp(size, *start):
     loss = negative_log_likelihood(T.nnet.softmax(T.dot(hidden, W2) + b2), y)
     loss = loss + np.float32(L2) * (T.sum(W1**2) + T.sum(W2**2))
     return trainer([x, y], loss, params, MLP_RATE)
+
+
+def lenet(size, *start):
+    """The tutorial's: convolutions turn their filters about, so these begin turned."""
+    x, y = T.fmatrix("x"), T.lvector("y")
+    start = [v[:, :, ::-1, ::-1].copy() if v.ndim == 4 else v for v in start]
+    *layers, W3, b3, W4, b4 = params = shared(start)
+    h, shape = x.reshape((size, 1, 28, 28)), (size, 1, 28, 28)
+    for W, b, value in zip(layers[::2], layers[1::2], start[::2], strict=False):
+        h = T.nnet.conv2d(h, W, input_shape=shape, filter_shape=value.shape)
+        h = T.signal.pool.pool_2d(h, ws=(POOL, POOL), ignore_border=True)
+        h = T.tanh(h + b.dimshuffle("x", 0, "x", "x"))
+        shape = h.type.shape
+    h = T.tanh(T.dot(h.flatten(2), W3) + b3)
+    loss = negative_log_likelihood(T.nnet.softmax(T.dot(h, W4) + b4), y)
+    return trainer([x, y], loss, params, LENET_RATE)
 
 
 def formula():

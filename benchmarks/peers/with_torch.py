@@ -3,10 +3,10 @@
 Its LSTM is its own too, which takes half the time of a loop over cells.
 """
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import conv2d, cross_entropy, max_pool2d
 
 from peers import works
-from peers.works import L2, LAYERS_RATE, LSTM_RATE, MLP_RATE
+from peers.works import L2, LAYERS_RATE, LENET_RATE, LSTM_RATE, MLP_RATE, POOL
 
 torch.set_num_threads(1)
 
@@ -47,6 +47,15 @@ def mlp_loss(params, x, y):
     return cross_entropy(torch.addmm(b2, hidden, W2), y) + L2 * weights
 
 
+def lenet_loss(params, x, y):
+    *layers, W3, b3, W4, b4 = params
+    h = x.reshape(len(x), 1, 28, 28)
+    for W, b in zip(layers[::2], layers[1::2], strict=True):
+        h = torch.tanh(max_pool2d(conv2d(h, W), POOL) + b[:, None, None])
+    h = torch.tanh(torch.addmm(b3, h.flatten(1), W3))
+    return cross_entropy(torch.addmm(b4, h, W4), y)
+
+
 def layers_loss(params, x, target):
     for W, b in zip(params[::2], params[1::2], strict=True):
         x = torch.tanh(torch.addmm(b, x, W))
@@ -77,6 +86,10 @@ def epoch(size, *start):
 
 def mlp(size, *start):
     return descent(mlp_loss, start, MLP_RATE)
+
+
+def lenet(size, *start):
+    return descent(lenet_loss, start, LENET_RATE)
 
 
 def chain(size):

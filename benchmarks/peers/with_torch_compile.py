@@ -1,13 +1,13 @@
-"""torch.compile of the whole step: loss, gradients and updates in one graph.  Needs a C++ compiler.
+"""torch.compile of the whole step (of LeNet, its loss): loss, gradients and updates in one graph.
 
-The epoch and the small loops are missing: a Python loop in a compiled function is unrolled, 1,000
-times and more.
+Needs a C++ compiler.  The epoch and the small loops are missing: a Python loop in a
+compiled function is unrolled, 1,000 times and more.
 """
 import torch
 
 from peers import with_torch, works
 from peers.with_torch import formula, given  # noqa: F401  (given is this module's too)
-from peers.works import LAYERS_RATE, LSTM_RATE, MLP_RATE
+from peers.works import LAYERS_RATE, LENET_RATE, LSTM_RATE, MLP_RATE
 
 
 def compiled(function):
@@ -43,6 +43,11 @@ def example(size, *start):
 
 def mlp(size, *start):
     return descent(with_torch.mlp_loss, start, MLP_RATE)
+
+
+def lenet(size, *start):
+    """Only the loss, with its gradient by autograd: the whole step takes half as long again."""
+    return with_torch.descent(compiled(with_torch.lenet_loss), start, LENET_RATE)
 
 
 def chain(size):

@@ -16,6 +16,8 @@ SGD_RATE = 0.01         # of one example at a time: 0.13 would not settle
 MLP_RATE, L2 = 0.01, 0.0001
 DEPTH, WIDTH, LAYERS_RATE = 200, 32, 0.01
 EPOCH, LENGTH = 2000, 4_000_000
+FILTERS, CELLS, POOL = (20, 50), 5, 2               # of LeNet: of both layers, rows and columns
+LENET_RATE = 0.1
 TIME, UNITS, LSTM_RATE = 100, 128, 0.3      # of the LSTM: steps, inputs and hidden units
 
 
@@ -100,6 +102,25 @@ def perceptron() -> tuple:
     return W1, *zeros
 
 
+def convolutional() -> tuple:
+    """W and b of LeNet's layers: filters, hidden units and the classifier.
+
+    Uniform within sqrt(6 / (fan_in + fan_out)), pooling taken into account, as in the tutorial;
+    biases and the classifier 0.
+    """
+    rng, made, channels = np.random.default_rng(23455), [], 1
+    for filters in FILTERS:
+        bound = np.sqrt(6 / (CELLS**2 * (channels + filters / POOL**2)))
+        W = rng.uniform(-bound, bound, (filters, channels, CELLS, CELLS)).astype(np.float32)
+        made += [W, np.zeros(filters, np.float32)]
+        channels = filters
+    inner = channels * 4 * 4
+    bound = np.sqrt(6 / (inner + HIDDEN))
+    made += [rng.uniform(-bound, bound, (inner, HIDDEN)).astype(np.float32)]
+    made += [np.zeros(shape, np.float32) for shape in (HIDDEN, (HIDDEN, CLASSES), CLASSES)]
+    return tuple(made)
+
+
 def numbers() -> list:
     rng = np.random.default_rng(13)
     return [tuple(rng.standard_normal(LENGTH, dtype=np.float32) for _ in range(2))]
@@ -182,6 +203,9 @@ WORKS = (
          lambda: digits(20, 20), perceptron, 1.25, 430),
     Work("mlp-128", "perceptron 784-500-10 with tanh and L2, minibatch of 128", "mlp", 128,
          lambda: digits(128, 8), perceptron, 1.1, 2150, checked=8),
+    Work("lenet", "LeNet: 20 and 50 filters of 5x5, pools of 2x2, 500 hidden units, tanh; "
+         "minibatch of 100", "lenet", 100, lambda: digits(100, 5), convolutional, 1.1, 24, "ms",
+         checked=5),
     Work("chain", f"{CHAIN}, 4 M float32", "chain", LENGTH, numbers, tuple, 2.5, 5, "ms",
          checked=1),
     Work("chain-gradients", "the sum of that chain and both gradients", "chain_gradients", LENGTH,

@@ -159,7 +159,8 @@ class _Writer:
         cells = tuple([0 if d == 1 and not isinstance(c, Index) else c
                        for c, d in zip(cells, n.type.shape, strict=True)])
         over = tuple([a.letter for a in inner if isinstance(a, Axis)])
-        word = None if n.attrs[1] else "or" if dtype == "bool" else "sum"
+        sets = dict(zip(n.op.params, n.attrs, strict=True)).get("set")
+        word = None if sets else "or" if dtype == "bool" else "sum"
         self.put(name, cells, cast(value, dtype), dtype, word, over, onto=True, node=n)
 
     def reduction(self, n, name, dtype):

@@ -16,6 +16,7 @@ from symgrad.errors import ArgumentError, MissingInputError, ShapeError, near
 from symgrad.interpret import run
 from symgrad.node import CONST
 from symgrad.op import apply
+from symgrad.ops.conv import shape_of_windows
 from symgrad.types import BYTES, Dim, Type
 
 
@@ -146,8 +147,8 @@ def lengths(plan, said, held):
 
 
 def _follow(plan, arrays, known):
-    """Bind the lengths that views, joins and loops make of other lengths: what can be told without
-    the elements of any array."""
+    """Bind the lengths that views, windows, joins and loops make of other lengths: what can be told
+    without the elements of any array."""
     exact = {n: a for n, a in arrays.items() if not n.type.ndim}
 
     def value(n):
@@ -193,6 +194,9 @@ def _follow(plan, arrays, known):
             if -1 in sizes:  # as many as are left
                 sizes[sizes.index(-1)] = values[0].size // max(-int(np.prod(sizes)), 1)
             _bind(plan, n, sizes, known)
+        elif n.op.name == "windows":
+            size = [int(v) for v in values[1:]]
+            _bind(plan, n, shape_of_windows(values[0].shape, size, *n.attrs), known)
         elif n.op.kind == "view":
             _bind(plan, n, apply(n, values).shape, known)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from symgrad.compile.kernel import Apply, Index, Lit, Size, affine, as_value
+from symgrad.ops.conv import shape_of_windows
 from symgrad.ops.index import FULL, Slice, inside, layout, region, slots
 from symgrad.ops.lengths import known
 from symgrad.scalars import Apply as Application
@@ -357,3 +358,36 @@ def _fits_its_part(n):
 def _(n, at, read):
     width = max([i.type.ndim for i in _arrays(n)], default=0)
     return _cell(n, at, read, width, first=2), read(1, at[len(at) - n.inputs[1].type.ndim:])
+
+
+def _all_known(n):
+    return all([isinstance(d, int) for d in (*n.inputs[0].type.shape[-2:], *n.type.shape[-2:])])
+
+
+def _first_axis(n):
+    """Both keep the first axis, if windows have it, too, and their own axes stand behind it."""
+    return range(len(n.inputs)) if n.attrs[2] and n.inputs[0].type.ndim > 2 else ()
+
+
+@lowers("windows", rows=_first_axis, able=_all_known)
+def _(n, at, read):
+    return read(0, _slid(n, at))
+
+
+def _slid(n, at):
+    """Where in its first input a cell of the windows is."""
+    step, dilation, k = n.attrs
+    return [*at[:k], *at[k + 2:-2], *[affine([(s, first), (d, cell)]) for s, first, d, cell in
+                                      zip(step, at[-2:], dilation, at[k:k + 2], strict=True)]]
+
+
+def _windows_of_it(n):
+    x, y = [i.type.shape for i in n.inputs]
+    size = y[n.attrs[2]:n.attrs[2] + 2]
+    return _all_known(n) and y == shape_of_windows(x, size, *n.attrs)
+
+
+@lowers("windows_add", reads=lambda n: (0, 1), rows=_first_axis, able=_windows_of_it,
+        part=lambda n: n.inputs[1].type.shape)
+def _(n, at, read):
+    return _slid(n, at), read(1, at)

@@ -13,6 +13,7 @@ from symgrad.ops import (
     body,
     branch,
     control,
+    conv,
     cumulative,
     draft,
     ifelse,
@@ -26,6 +27,7 @@ from symgrad.ops import (
     mrg,
     nn,
     pick,
+    pool,
     random,
     randomstate,
     reduce,
@@ -41,8 +43,8 @@ from symgrad.ops import (
 from symgrad.scalars import ROWS
 
 MODULES = (logic, math, trig, control, lengths, shape, axes, source, join, cumulative, reduce,
-           stats, index, keys, scatter, pick, select, linalg, blas, nn, ifelse, body, draft,
-           scan_grad, scan, branch, random, mrg, randomstate)
+           stats, index, keys, scatter, pick, select, linalg, blas, conv, pool, nn, ifelse, body,
+           draft, scan_grad, scan, branch, random, mrg, randomstate)
 
 
 def collect(*modules):

@@ -6,7 +6,7 @@ import numpy as np
 
 from symgrad.errors import DtypeError, IndexingError, ShapeError
 from symgrad.families import define
-from symgrad.node import CONST, TABLE, as_node
+from symgrad.node import CONST, TABLE, as_node, constant
 from symgrad.op import cast_node
 from symgrad.ops.axes import addbroadcast
 from symgrad.ops.index import (
@@ -172,7 +172,8 @@ def _(g, out, x, y, *rest):
         return [g, gy, *none]
     if not distinct(indices, idx):
         gy = where(lasting(x, gy, indices, idx), gy, 0)
-    return [inc_subtensor.of(g, 0, *indices, idx=idx, set=True), gy, *none]
+    zero = constant(0, dtype=g.type.dtype)  # no number: it would be promoted by the indices
+    return [inc_subtensor.of(g, zero, *indices, idx=idx, set=True), gy, *none]
 
 
 def distinct(indices, idx):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from differences import check_derivatives
 
+import symgrad as sg
 import symgrad.tensor as T
 from symgrad.errors import DtypeError, IndexingError, ShapeError
 from symgrad.node import leaves
@@ -137,3 +138,11 @@ def test_narrow_indices_of_long_axes(dtype):
     at = {x: np.zeros((200, 3), "float32"), i: places}
     np.testing.assert_array_equal(T.inc_subtensor(x[i], 1).eval(at), wanted)
     np.testing.assert_array_equal(T.set_subtensor(x[i], 1).eval(at), wanted > 0)
+
+
+def test_the_slope_of_a_store_at_symbolic_places_keeps_its_dtype():
+    """A zero beside single precision and int64 indices is no double."""
+    x, n = T.fvector("x"), T.lscalar("n")
+    slope = sg.grad(T.sum(T.set_subtensor(x[:n], 0) ** 2), x)
+    assert slope.dtype == "float32"
+    np.testing.assert_array_equal(slope.eval({x: np.ones(3, "float32"), n: 1}), [0, 2, 2])

@@ -234,3 +234,26 @@ def test_what_is_not_read_is_not_touched():
         a = np.frombuffer(room, "f4", n, page - 4 * n)
         one, total, top, picked = f(a, np.full(n, n - 1))
         assert (one == 1).all() and total == picked == top == 0
+
+
+@pytest.mark.parametrize("lanes", LANES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int8"])
+def test_short_rows_of_known_length_and_elements_a_few_apart(lanes, dtype, monkeypatch):
+    """Lanes that just suffice, halves of a vector that leave none over; every 2nd … 5th element
+    read, and written."""
+    if lanes:
+        monkeypatch.setattr(engine, "lanes", lambda: lanes)
+    inputs, outputs, values = [], [], []
+    rng = np.random.default_rng(3)
+    for n, step in zip((1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 33, 48), (2, 3, 4, 5) * 4,
+                       strict=True):
+        x, y = T.tensor(dtype, (3, step * n - 1)), T.tensor(dtype, (3, n))
+        inputs += [x, y]
+        values += [rng.integers(-9, 9, (3, k)).astype(dtype) for k in (step * n - 1, n)]
+        both = T.join(0, x, x)  # an array whose layout is known
+        outputs += [y * 2 + 1, both[3:, ::step] * y, T.set_subtensor(both[:3, ::step], y),
+                    T.inc_subtensor(both[3:, ::step], y * y), T.sum(both[:, ::step], axis=1)]
+    f = sg.function(inputs, outputs, backend="llvm")
+    want = run(outputs, dict(zip(inputs, values, strict=True)))
+    for a, b in zip(f(*values), want, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,7 +9,9 @@ from numpy.lib.stride_tricks import as_strided
 
 pytest.importorskip("llvmlite")
 
-from symgrad.compile.backends.llvm import blas, engine, products  # noqa: E402
+import symgrad as sg  # noqa: E402
+import symgrad.tensor as T  # noqa: E402
+from symgrad.compile.backends.llvm import along, blas, engine, products  # noqa: E402
 from symgrad.compile.backends.llvm.ir import Module  # noqa: E402
 
 TYPES = {"float": ctypes.c_float, "double": ctypes.c_double, "i1": ctypes.c_bool,
@@ -206,3 +208,52 @@ def test_half_precision():
 def test_addresses_are_found_once():
     assert blas.addresses().shape == (len(blas.ROUTINES),)
     assert blas.addresses() is blas.addresses()
+
+
+@pytest.mark.parametrize("dtype", REALS)
+def test_products_whose_terms_lie_together(dtype):
+    """All remainders of tiles and of vectors, several pieces of k, and c by itself where it is
+    wide."""
+    if not engine.lanes()[1]:
+        pytest.skip("lanes cannot be masked here")
+    module = Module()
+    name, number = along.along(module, dtype), "float" if dtype == "float32" else "double"
+    words = ("ptr %c, i64 %c0, ptr %a, i64 %a0, ptr %b, i64 %b1, i64 %m, i64 %n, i64 %k, "
+             f"{number} %alpha, {number} %beta")
+    w = module.function(f"define void @go({words})")
+    w.do(f"call void {name}({words})")
+    w.do("ret void")
+    module.add("@go", w)
+    code = engine.Code([engine.assemble(*unit) for unit in module.units("@go")], ["go"])
+    kinds = [TYPES[word.split()[0]] for word in words.split(", ")]
+    call, rng = ctypes.CFUNCTYPE(None, *kinds)(code["go"]), np.random.default_rng(1)
+    sizes = (1, 5, 6, 7, 13), (1, 3, 4, 5, 9), (1, 7, 8, 16, 17, 1025, 2100)
+    for m, n, k in itertools.product(*sizes):
+        a, b = [rng.normal(size=(x, k + 3)).astype(dtype)[:, :k] for x in (m, n)]
+        c = rng.normal(size=(m, n + 2)).astype(dtype)
+        for alpha, beta in ((1, 0), (0.5, -2)):
+            old = c[:, :n].astype("float64")
+            c[:, :n] = c[:, :n] if beta else np.nan
+            edge = c[:, n:].copy()
+            call(c.ctypes.data, n + 2, a.ctypes.data, k + 3, b.ctypes.data, k + 3, m, n, k,
+                 alpha, beta)
+            want = alpha * (a.astype("float64") @ b.T.astype("float64"))
+            want = want + beta * old if beta else want
+            close = 1e-4 if dtype == "float32" else 1e-11
+            np.testing.assert_allclose(c[:, :n], want, rtol=close, atol=close)
+            np.testing.assert_array_equal(c[:, n:], edge)
+
+
+@pytest.mark.parametrize("dtype", REALS)
+def test_programs_have_them_where_they_may_need_them(dtype):
+    x, y = T.matrix("x", dtype), T.matrix("y", dtype)
+    outs = [T.dot(x, y.T), T.dot(y, x.T), T.dot(x, y.T) + T.dot(x, y.T) * 2]
+    f = sg.function([x, y], outs, backend="llvm")
+    assert "gemm_along" in f.ir or not engine.lanes()[1]
+    rng = np.random.default_rng(2)
+    for m, n, k in ((5, 50, 5000), (50, 5, 5000), (7, 9, 100), (1, 50, 500), (600, 500, 200)):
+        a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(n, k)).astype(dtype)
+        want = a.astype("float64") @ b.T.astype("float64")
+        close = 3e-3 if dtype == "float32" else 1e-10
+        for got, value in zip(f(a, b), (want, want.T, 3 * want), strict=True):
+            np.testing.assert_allclose(got, value, rtol=close, atol=close)

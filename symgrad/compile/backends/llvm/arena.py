@@ -194,7 +194,7 @@ def without_copy(nest, source, target):
     return replace(nest, body=body)
 
 
-ONTO = ("gemm", "gemv", "ger", "inc_subtensor")
+ONTO = ("gemm", "gemv", "ger", "inc_subtensor", "windows_add")
 
 
 def late_lengths(plan, pieces, front=()):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm.control import Control
 from symgrad.compile.backends.llvm.ir import MEMORY
-from symgrad.compile.backends.llvm.values import Value, part
+from symgrad.compile.backends.llvm.values import Value, constant, part, slid
 from symgrad.compile.kernel import Apply, Axis, Kernel, Load, Param, Stage, affine, as_value
 from symgrad.compile.loops import loops
 from symgrad.errors import ShapeError
@@ -41,6 +41,16 @@ class Copies(Control):
         if base.pointer != out.pointer:
             self.copy(base, out)
         self.values[node] = out
+        if node.op.name == "windows_add":
+            at = node.attrs[2]
+            place = self.slid(node, out, y.lengths[at:at + 2])
+            for have, want in zip(y.lengths, place.lengths, strict=True):
+                if have != want:
+                    self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad: explain(
+                        ShapeError(f"an axis of the windows has length {bad[0]}, not {bad[1]}"),
+                        node.op, node.inputs, node.origin), have, want)
+            self.copy(y, place, add=True)
+            return
         scalars = iter([self.integer(i) for i in node.inputs[2:]])
         place = part(self.lengths, out, node.attrs[0], scalars,
                      lambda wrong, k, axis, n: self.outside(node, wrong, k, axis, n))
@@ -53,6 +63,23 @@ class Copies(Control):
                                f"stored in {bad[1]}"), node.op, node.inputs, node.origin),
                     have, want)
         self.copy(y, place, add=not node.attrs[1])
+
+    def windows(self, node):
+        """The windows of an array."""
+        there = self.slid(node, self.value(node.inputs[0]),
+                          [self.integer(n) for n in node.inputs[1:]])
+        self.bind(node, there.lengths)
+        out = self.values[node] = self.home(node)
+        self.copy(there, out)
+
+    def slid(self, node, x, size):
+        """The windows of x as a view; none may be empty."""
+        for n in size:
+            if not constant(n) or int(n) < 1:
+                self.refuse(self.w.let(f"icmp slt i64 {n}, 1"), lambda bad: explain(
+                    ShapeError(f"a window must be 1 long at least, not {bad[0]}"),
+                    node.op, node.inputs, node.origin), n)
+        return slid(self.lengths, x, size, *node.attrs)
 
     def range(self, node):
         """Whole numbers in equal steps."""
@@ -83,6 +110,9 @@ class Copies(Control):
 
     def join(self, node):
         """Parts copied side by side: arrays along an axis, or scalars."""
+        if node.op.name == "windows":
+            self.windows(node)
+            return
         w, add = self.w, self.lengths.add
         kind, parts = MEMORY[node.type.dtype], [self.value(i) for i in node.inputs]
         if node.op.name == "make_vector":

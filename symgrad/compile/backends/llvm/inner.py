@@ -69,7 +69,18 @@ class _Inner(Lanes):
             for e in (s.cell, s.expr):
                 found += [x.dtype for x in walk(e) if type(x) in (Load, Apply, Local)]
         floats = [BYTES[d] for d in found if d[:5] == "float"]
-        return size // max([4, *floats] if floats else [4, *[BYTES[d] for d in found]])
+        most = size // max([4, *floats] if floats else [4, *[BYTES[d] for d in found]])
+        return most if self.folds else self.fitting(most)
+
+    def fitting(self, most):
+        """No more lanes than it takes for a short loop of known length; half of them where that
+        leaves none over, as processors are slow to read what was stored under a mask."""
+        n = self.k.extent[self.letter]
+        if n[0] == "%" or self.letter in self.k.start or int(n) % most == 0:
+            return most
+        while most > 2 and (int(n) <= most // 2 or int(n) == most // 2 * 3):
+            most //= 2
+        return most
 
     # -- the loop
 
@@ -80,7 +91,7 @@ class _Inner(Lanes):
         if width == 1:
             self.one_by_one(start, n)
             return
-        masked = engine.lanes()[1]
+        masked = engine.lanes()[1] and not self.even(start, n, width)
         block = self.letter in self.k.start  # of a few rows
         if block or not any(s.order == "pairwise" for s in self.folds):
             self.run(start, n, width, masked, [self.first(s, width) for s in self.folds])
@@ -106,7 +117,12 @@ class _Inner(Lanes):
         with w.loop(whole, at, str(width), self.phis(sums, width)) as loop:
             loop.next = self.flat(self.step(Lane(width, loop.index), self.nested(loop.values)))
         self.finish(self.nested(loop.out), width)
-        self.one_by_one(loop.end, stop)
+        if not self.even(start, stop, width):
+            self.one_by_one(loop.end, stop)
+
+    def even(self, start, stop, width):
+        """Whether it is known that no lanes are left over."""
+        return stop[0] != "%" and start == "0" and int(stop) % width == 0
 
     def unrolled(self, start, stop, width, first):
         """Several vectors at a time, if there are so many; where it stopped, the accumulators."""

@@ -229,6 +229,32 @@ class Writer:
         self.do(f"call void {name}({kind} {value}, {many} {pointers}, i32 {align}, "
                 f"{bits} {mask or constant(1, 'i1', width)})")
 
+    def every(self, step, width, mask):
+        """For vectors that are `step` times as long: which of their elements are every `step`-th
+        one (those in the mask), where in them these are, and how to make such a vector of them."""
+        bits = wide("i1", width)
+        spread = ", ".join([f"i32 {k // step if k % step == 0 else width}"
+                            for k in range(step * width)])
+        narrow = ", ".join([f"i32 {k * step}" for k in range(width)])
+        wider = f"<{step * width} x i32> <{spread}>"
+        mask = self.let(f"shufflevector {bits} {mask or constant(1, 'i1', width)}, "
+                        f"{bits} zeroinitializer, {wider}")
+        return mask, f"<{width} x i32> <{narrow}>", wider
+
+    def load_every(self, scalar, pointer, step, width, mask, align):
+        """`width` elements, each `step` (a few) after the one before: no slower than so many rows,
+        where a gather takes its time for each element."""
+        mask, narrow, _ = self.every(step, width, mask)
+        row, kind = self.load(scalar, pointer, step * width, mask, align), wide(scalar,
+                                                                                step * width)
+        return self.let(f"shufflevector {kind} {row}, {kind} poison, {narrow}")
+
+    def store_every(self, scalar, value, pointer, step, width, mask, align):
+        mask, _, wider = self.every(step, width, mask)
+        kind = wide(scalar, width)
+        row = self.let(f"shufflevector {kind} {value}, {kind} poison, {wider}")
+        self.store(scalar, row, pointer, step * width, mask, align)
+
     def apart(self, scalar, pointer, step, width):
         """Addresses of `width` elements, each `step` of them after the one before."""
         kind = wide("i64", width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symgrad.compile.backends.llvm import rows
+from symgrad.compile.backends.llvm import engine, rows
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, constant, count, wide
 from symgrad.compile.kernel import Affine, Apply, Axis, Index, Lit, Load, walk
 from symgrad.compile.nest import Assign, Fold, Local
@@ -40,6 +40,13 @@ class Lane:
     made: dict = field(default_factory=dict)  # expression -> value
     locals: dict = field(default_factory=dict)
     numbers: object = None
+
+
+NEAR = ("2", "3", "4")  # steps between elements for which rows are loaded, not elements
+
+
+def near(step, cell):
+    return step in NEAR and engine.lanes()[1] and BYTES[cell.dtype] >= 4
 
 
 class Lanes:
@@ -240,6 +247,8 @@ class Lanes:
             return w.splat(self.k.read(pointer, cell.dtype), REGISTER[cell.dtype], width)
         if step == "1":
             value = w.load(memory, pointer, width, self.mask_for(cell, lane), BYTES[cell.dtype])
+        elif near(step, cell):
+            value = w.load_every(memory, pointer, int(step), width, lane.mask, BYTES[cell.dtype])
         else:
             if step != "any":
                 pointer = w.apart(memory, pointer, step, width)
@@ -262,6 +271,9 @@ class Lanes:
         pointer, step = self.pointer(cell, lane)
         if width == 1 or step == "1":
             w.store(memory, value, pointer, width, self.mask_for(cell, lane), size)
+            return
+        if near(step, cell):
+            w.store_every(memory, value, pointer, int(step), width, lane.mask, size)
             return
         if step != "any":
             pointer = w.apart(memory, pointer, step, width)

@@ -61,7 +61,7 @@ def dots(module, dtype):
 def direct(driver, ways, dtype, c, a, b, columns):
     """For a product of one row that can be had without asking which way is best, most of the time
     of a short one: (when that is so, as an i1; the function; its arguments but for alpha and beta).
-    None if layouts are not known.  `columns`: see `products.row`."""
+    None if layouts are not known.  `columns`: see `products.quick`."""
     s, w, lengths = Shape.of(dtype), driver.w, driver.lengths
     n, k = c.lengths[1], a.lengths[1]
     if a.strides[1] != "1":

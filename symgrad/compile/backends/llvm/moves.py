@@ -251,7 +251,7 @@ class Moves(Copies):
             args.append(f"i64 {c.lengths[0]}")
         for v in (c, a, b):
             args += [f"ptr {v.pointer}", *[f"i64 {s}" for s in v.strides]]
-        quick = None if batched else products.row(self, dtype, c, a, b, self.columns.get(node))
+        quick = None if batched else products.quick(self, dtype, c, a, b, self.columns.get(node))
         if quick:
             short, long, after = w.label("short"), w.label("long"), w.label("after")
             w.branch(quick[0], short, long)

@@ -204,8 +204,11 @@ MOST = 8  # axes of an array that `moves.Moves.copy` has letters for
 
 
 def joins(node):
-    """Whether a node is parts side by side in memory, which agree in all axes but that one."""
+    """Whether a node is parts side by side in memory, which agree in all axes but that one; or the
+    windows of an array."""
     name, shape = node.op.name, node.type.shape
+    if name == "windows":
+        return node.type.dtype in MEMORY and len(shape) <= MOST
     if name not in ("join", "make_vector") or node.type.dtype not in MEMORY or len(shape) > MOST:
         return False
     if any(i.type.dtype != node.type.dtype for i in node.inputs):
@@ -219,6 +222,8 @@ def joins(node):
 def writes(node):
     """Whether a node is an array with something stored, or added, in a part that is a view."""
     dtype = node.type.dtype
+    if node.op.name == "windows_add":
+        return dtype in MEMORY and dtype != "bool" and node.inputs[1].type.ndim <= MOST
     return (node.op.name == "inc_subtensor" and "#" not in node.attrs[0] and dtype in MEMORY
             and (dtype != "bool" or node.attrs[1]) and node.type.ndim <= MOST
             and all([not isinstance(e, Slice) or e.step != "@" for e in node.attrs[0]]))

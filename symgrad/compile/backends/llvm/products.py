@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from symgrad.compile.backends.llvm import blas, lines, tiles
+from symgrad.compile.backends.llvm import along, blas, lines, tiles
 from symgrad.compile.backends.llvm.ir import MEMORY, REGISTER, SUFFIX, constant, number
 from symgrad.compile.backends.llvm.tiles import Shape
 
@@ -66,11 +66,13 @@ def gemm(module, dtype):
     return module.borrow(choice, name)
 
 
-def row(driver, dtype, c, a, b, columns=None):
-    """`lines.direct` for a product of this dtype in a driver's function; `columns`: (whether, and
-    where, b lies row by row, too)."""
-    if dtype not in REAL or c.lengths[0] != "1":
+def quick(driver, dtype, c, a, b, columns=None):
+    """`lines.direct` for a product of one row, `along.direct` for others, of this dtype in a
+    driver's function; `columns`: (whether, and where, b lies row by row, too)."""
+    if dtype not in REAL:
         return None
+    if c.lengths[0] != "1":
+        return along.direct(driver, dtype, c, a, b)
     ways = driver.module.part(f"gemm_{suffix(dtype)}_ways")
     found = lines.direct(driver, ways, dtype, c, a, b, columns)
     return found and (found[0], driver.module.borrow(ways, found[1]), found[2])
@@ -175,7 +177,10 @@ def _choose(w, ways, dtype, library):
         slim = either(few, slim)
     slim = both(slim, lines_b, test(f"sgt i64 %k, {LONG}"))
     own = either(slim, both(skinny, w.op("xor", "i1", both(few, lines_b), "true")))
-    own = both(own, lines_c, test(f"sgt i64 {x['m']}, {FEW}"))
+    # rows of a with columns of b are nothing to lay out anew
+    along_k = both(test(f"eq i64 {x['a1']}, 1"), test(f"eq i64 {x['b0']}, 1"),
+                   test(f"sgt i64 %k, {LONG}"))
+    own = both(own, lines_c, test(f"sgt i64 {x['m']}, {FEW}"), w.op("xor", "i1", along_k, "true"))
     ask, done, tiles_ = w.label("ask"), w.label("done"), w.label("tiles")
     w.branch(own, tiles_, ask)
     w.block(ask)
@@ -204,9 +209,9 @@ def _blas(module, dtype):
     columns = w.let(f"call i64 {side}(i64 %c1, i64 %c0, i64 %n, i64 %m)")
     leading = {"c": w.select(flip, "i64", columns, rows)}
     letter = {}
-    for x, along, across in (("a", "%m", "%k"), ("b", "%k", "%n")):
-        straight = w.let(f"call i64 {side}(i64 %{x}0, i64 %{x}1, i64 {along}, i64 {across})")
-        turned = w.let(f"call i64 {side}(i64 %{x}1, i64 %{x}0, i64 {across}, i64 {along})")
+    for x, length, across in (("a", "%m", "%k"), ("b", "%k", "%n")):
+        straight = w.let(f"call i64 {side}(i64 %{x}0, i64 %{x}1, i64 {length}, i64 {across})")
+        turned = w.let(f"call i64 {side}(i64 %{x}1, i64 %{x}0, i64 {across}, i64 {length})")
         lies = w.let(f"icmp ne i64 {straight}, 0")
         leading[x] = w.select(lies, "i64", straight, turned)
         # By rows means N where c goes by rows, T where it goes by columns.

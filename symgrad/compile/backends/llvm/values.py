@@ -239,6 +239,23 @@ def part(lengths, x, idx, scalars, refuse):
     return Value(pointer, x.dtype, tuple(strides), tuple(kept))
 
 
+def slid(lengths, x, size, step, dilation, at):
+    """The windows of x, as `ops/conv.py` lays them out: they overlap."""
+    inner, outer, counts = [], [], []
+    for n, k, stride, s, d in zip(x.lengths[-2:], size, x.strides[-2:], step, dilation,
+                                  strict=True):
+        reach = lengths.mul(lengths.binary("sub", k, "1"), str(d))
+        room = lengths.binary("sub", lengths.add(n, str(s - 1)), reach)
+        room = lengths.binary("smax", room, "0")
+        counts.append(str(int(room) // s) if constant(room) else room if s == 1 else
+                      lengths.w.let(f"sdiv i64 {room}, {s}"))
+        inner.append(lengths.mul(stride, str(d)))
+        outer.append(lengths.mul(stride, str(s)))
+    strides, lead = x.strides[:-2], x.lengths[:-2]
+    return Value(x.pointer, x.dtype, (*strides[:at], *inner, *strides[at:], *outer),
+                 (*lead[:at], *size, *lead[at:], *counts))
+
+
 def from_front(lengths, k, n):
     """An index that may count from the end, from the front."""
     if constant(k):

@@ -1,0 +1,3 @@
+"""``T.signal.pool``."""
+
+from symgrad.ops.pool import pool_2d  # noqa: F401
