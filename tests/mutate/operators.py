@@ -12,8 +12,8 @@
 `answer`              a function always says yes, no, or that there is nothing
 ====================  ==========================================================
 
-Left alone is what decides nothing: messages of errors, texts, annotations, samples of rules, and
-``strict=`` of `zip`, which is an assertion.
+Left alone is what decides nothing: messages of errors, texts, annotations, samples of rules and the
+numbers at which functions are tried, and ``strict=`` of `zip`, which is an assertion.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Finder:
         if isinstance(node, FUNCTIONS) and (node.name in TEXTS or node.name in self.idle):
             return True
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in (
-                "SAMPLES", "__slots__"):
+                "SAMPLES", "PROBES", "EXTREMES", "__slots__"):
             return True
         if isinstance(node, ast.keyword) and node.arg in ("samples", "doc", "strict"):
             return True
