@@ -5,8 +5,6 @@ an error of tests/test_mutate.py.
 """
 
 EQUIVALENT = {
-    "rules/blas.py::_Walk.replace::drop::n.name and (not made.name) -> without n.name":
-        "a node without a name leaves another one without a name",
     "rules/facts.py::<module>::drop::op.kind == 'elementwise' and op.arity and (op.arity "
     "> 1) -> without op.arity":
         "no elementwise op takes any number of operands, so that all arities are numbers",

@@ -53,8 +53,6 @@ def FOLD(node, pool):
                                              **dict(zip(node.op.params, node.attrs, strict=True))))
     except Exception:  # noqa: BLE001  (whatever it is, it is reported when the function runs)
         return None
-    if value.dtype.name != node.type.dtype or value.shape != node.type.shape:
-        return None
     return pool.constant(np.ascontiguousarray(value).reshape(value.shape))
 
 
@@ -136,7 +134,7 @@ def undoing(outer, inner):
     if once.dtype == bool:
         return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
     held = ~np.isnan(once)
-    if not held.any() or not np.allclose(once[held], PROBES[held], rtol=1e-6):
+    if not held.any() or not np.allclose(once[held], PROBES[held]):
         return None
     if outer is inner and _exactly(outer):
         return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
@@ -156,7 +154,7 @@ def _inverses():
     for inner in OPS.values():
         for fact in ("inverse", "undone_by"):
             outer = OPS.get(inner.facts.get(fact))
-            if outer is not None and inner.kind == outer.kind == "elementwise":
+            if outer is not None:
                 found = undoing(outer, inner)
                 if found is not None:
                     yield found
@@ -185,7 +183,7 @@ def _others():
         if "idempotent" in op.facts:
             twice = op.of(op.of(x)) if op.arity == 1 else op.of(x, x)
             yield rule(f"{op.name}_twice", twice, op.of(x) if op.arity == 1 else x, None, exact)
-        if "idempotent" in op.facts and op.arity == 2 and "associative" in op.facts:
+        if "idempotent" in op.facts and "associative" in op.facts:
             yield rule(f"{op.name}_again", op.of(op.of(x, y), y), op.of(x, y), None,
                        rounding if _takes_floats(op) else exact)  # either zero may be the larger
 

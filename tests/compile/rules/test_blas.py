@@ -13,8 +13,11 @@ from symgrad.node import toposort
 
 A, B, C, V, W, S = (T.dmatrix("A"), T.dmatrix("B"), T.dmatrix("C"), T.dvector("v"), T.dvector("w"),
                     T.dscalar("s"))
+R, K, ONE = T.row("r", "float64"), T.col("k", "float64"), T.tensor("float64", (1,), name="one")
 RNG = np.random.default_rng(0)
-VALUES = {n: RNG.uniform(0.5, 1.5, (3,) * n.ndim) for n in (A, B, C, V, W, S)}
+VALUES = {n: RNG.uniform(0.5, 1.5, [d or 3 for d in n.type.shape])
+          for n in (A, B, C, V, W, S, R, K, ONE)}
+COLUMN, FLAT = V.dimshuffle(0, "x"), V.dimshuffle("x", 0)
 
 
 def rewritten(*outputs):
@@ -42,6 +45,10 @@ def rewritten(*outputs):
     (lambda: T.dot(A.T, B.T).T, ["dot"]), (lambda: C + T.dot(A, B)[0], ["dot"]),
     (lambda: C + T.tanh(T.dot(A, B)), ["dot"]),
     (lambda: (C + T.dot(A, B)).sum(axis=0), ["dot"]),
+    (lambda: C + COLUMN * R, ["ger"]), (lambda: C + R * COLUMN, ["ger"]),
+    (lambda: FLAT * R + W.dimshuffle("x", 0), []), (lambda: COLUMN * ONE + K, []),
+    (lambda: COLUMN * S.dimshuffle("x") + K, []), (lambda: FLAT * COLUMN + C, ["ger"]),
+    (lambda: COLUMN * S.dimshuffle("x", "x") + K, ["ger"]), (lambda: C * R + C * COLUMN, []),
 ])
 def test_which_calls_there_are(make, calls):
     out = make()
