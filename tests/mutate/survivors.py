@@ -26,4 +26,17 @@ EQUIVALENT = {
         "there are two words and two ends: `strict` is an assertion",
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
+    # blas, canonicalise, collect, common, facts, specialise, stabilise
+    "rules/collect.py::Product.leaf::compare::power > 0 -> power >= 0":
+        "no factor has the power 0",
+    "rules/collect.py::Sum.build::compare::c > 0 -> c >= 0":
+        "coefficients that share a size are not zero",
+    "rules/facts.py::fold::constant::True in strict=True -> False":
+        "a node has as many attributes as its op has parameters: `strict` is an assertion",
+    "rules/facts.py::undoing::swap::np.allclose(far, EXTREMES) -> np.allclose(EXTREMES, "
+    "far)":
+        "of which of two numbers a tolerance is a part",
+    "rules/facts.py::undoing::swap::np.allclose(once[held], PROBES[held]) -> np.allclose("
+    "PROBES[held], once[held])":
+        "of which of two numbers a tolerance is a part",
 }

@@ -46,7 +46,7 @@ def rewritten(*outputs):
     (lambda: C + T.tanh(T.dot(A, B)), ["dot"]),
     (lambda: (C + T.dot(A, B)).sum(axis=0), ["dot"]),
     (lambda: C + COLUMN * R, ["ger"]), (lambda: C + R * COLUMN, ["ger"]),
-    (lambda: FLAT * R + W.dimshuffle("x", 0), []), (lambda: COLUMN * ONE + K, []),
+    (lambda: FLAT * T.exp(W.dimshuffle("x", 0)) + R, []), (lambda: COLUMN * ONE + K, []),
     (lambda: COLUMN * S.dimshuffle("x") + K, []), (lambda: FLAT * COLUMN + C, ["ger"]),
     (lambda: COLUMN * S.dimshuffle("x", "x") + K, ["ger"]), (lambda: C * R + C * COLUMN, []),
 ])

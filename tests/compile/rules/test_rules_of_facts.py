@@ -33,13 +33,19 @@ def test_what_is_folded(graph, folded):
         np.testing.assert_array_equal(found[1].data, graph.eval(), strict=True)
 
 
+@pytest.mark.parametrize("shaped", [(0, 1, 2), (0,), (1,), (2,)])
 @pytest.mark.parametrize("place", range(3))
-def test_constants_that_are_numbers(place):
-    """Wherever it stands, and only there."""
-    inputs = [variable(Type(d, (None, None))) for d in ("bool", "float64", "float64")]
+def test_constants_that_are_numbers(place, shaped):
+    """Wherever it stands, and only there; others (those that are `shaped`) give the shape."""
+    inputs = [variable(Type(d, (None, None) if k in shaped else ()))
+              for k, d in enumerate(("bool", "float64", "float64"))]
     inputs[place] = constant(np.full((1, 1), 2.0 if place else True))
-    (old, new) = fires(SCALAR, OPS["where"].of(*inputs))
-    assert [i.type.ndim for i in new.inputs] == [2 * (k != place) for k in range(3)]
+    found = fires(SCALAR, OPS["where"].of(*inputs))
+    if shaped == (place,):
+        assert found is None
+        return
+    old, new = found
+    assert new.inputs[place].type.ndim == 0
     assert [i for k, i in enumerate(new.inputs) if k != place] == [
         i for k, i in enumerate(old.inputs) if k != place]
 
