@@ -144,8 +144,8 @@ class _Walk:
                 elif n.op is neg:
                     stack.append((n.inputs[0], self.minus(c)))
                 else:
-                    k = 0 if n.inputs[1].type.ndim else 1
-                    stack.append((n.inputs[1 - k], self.times(c, self.new[n.inputs[k]], n.op)))
+                    x, s = n.inputs[::-1] if n.inputs[1].type.ndim else n.inputs
+                    stack.append((x, self.times(c, self.new[s], n.op)))
                 continue
             found = self.product(n, c) if self.uses[n] == 1 and n.type is root.type else None
             if found is not None and found[0] not in self.off:

@@ -97,6 +97,8 @@ def test_numbers_alone_are_left_to_folding():
     (lambda: SUB.of(SUB.of(A, A), SUB.of(B, B)), "add mul mul"),  # reads less
     (lambda: ADD.of(MUL.of(P, constant(2j)), MUL.of(Q, constant(2.0))), "add mul mul"),
     (lambda: ADD.of(ADD.of(MUL.of(MUL.of(P, constant(1j)), constant(1j)), Q), Q), "mul sub"),
+    (lambda: ADD.of(ADD.of(A, constant(1e308)), constant(1e308)), "add add"),
+    (lambda: MUL.of(NEG.of(MUL.of(A, constant(1e200))), constant(1e200)), "mul mul neg"),
     (lambda: MUL.of(to(A, 31), to(A, 33)), "sqr sqr sqr sqr sqr sqr"),
     (lambda: MUL.of(to(A, 31), to(A, 34)), "mul pow pow"),
     (lambda: MUL.of(MUL.of(to(A, 31), to(A, 34)), B), "mul mul pow pow"),
