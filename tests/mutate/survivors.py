@@ -39,4 +39,10 @@ EQUIVALENT = {
     "rules/facts.py::undoing::swap::np.allclose(once[held], PROBES[held]) -> np.allclose("
     "PROBES[held], once[held])":
         "of which of two numbers a tolerance is a part",
+    "rules/specialise.py::_signed::compare::k > 0 -> k >= 0":
+        "whole exponents are of size 2 at least, others are halves: none is 0",
+    "rules/blas.py::_Walk.plus::swap::self.make(add, (a, b)) -> (b, a)":
+        "the pool puts operands in order",
+    "rules/blas.py::_Walk.times::swap::self.make(mul, (c, s)) -> (s, c)":
+        "the pool puts operands in order",
 }

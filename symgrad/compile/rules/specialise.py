@@ -279,10 +279,10 @@ def _inverts(c, exactly):
 
 POWERS = (
     rule("power_as_products", pow_.of(x, c), _as_products,
-         lambda f: _whole(f.c) and f.x.type.dtype != "bool",
-         rounding, lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
+         lambda f: _whole(f.c), rounding,
+         lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
     rule("power_as_root", pow_.of(x, c), _as_root,
-         lambda f: real(f.x) and inexact(f.x) and _half(f.c) is not None,
+         lambda f: real(f.x) and _half(f.c) is not None,
          rounding, lambda: [mat() ** 1.5, mat() ** -2.5, sqr(mat()) ** 1.5]),
     rule("power_of_two", pow_.of(2, x), exp2(x),
          on(lambda x: real(x) and inexact(x), "x"), rounding),
@@ -314,9 +314,9 @@ def _as_matrix(x, summed, first):
     """A tensor as a matrix: the axes that are summed over are its rows, or its columns (`first`: it
     is the first factor)."""
     others = tuple([k for k in range(x.type.ndim) if k not in summed])
-    order = (*others, *summed) if first else (*summed, *others)
-    flipped = (*order[-len(summed):], *order[:-len(summed)]) if first else (
-        *order[len(summed):], *order[:len(summed)])
+    order, flipped = (*others, *summed), (*summed, *others)
+    if not first:
+        order, flipped = flipped, order
     plain = tuple(range(x.type.ndim))
     turn = order != plain and flipped == plain  # a transposed matrix is a view, a tensor is not
     if order != plain and not turn:
