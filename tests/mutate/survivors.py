@@ -8,8 +8,6 @@ EQUIVALENT = {
     "rules/facts.py::<module>::drop::op.kind == 'elementwise' and op.arity and (op.arity "
     "> 1) -> without op.arity":
         "no elementwise op takes any number of operands, so that all arities are numbers",
-    "rules/facts.py::<module>::constant::2000.0 in -2000.0 -> 4000.0":
-        "any number will do at which exp, sinh and their like are not finite",
     "rules/loop_batch.py::Batch._sized::drop::not varies or any([v for _, v in sizes]) ->"
     " without not varies":
         "where nothing varies `made` has answered before, so that with a fixed operand a "
@@ -45,4 +43,14 @@ EQUIVALENT = {
         "the pool puts operands in order",
     "rules/blas.py::_Walk.times::swap::self.make(mul, (c, s)) -> (s, c)":
         "the pool puts operands in order",
+    "rules/facts.py::<module>::constant::1e+30 in [-1e+30, 1e+30] -> 2e+30":
+        "any large number will do",
+    "rules/facts.py::<module>::constant::1e+30 in -1e+30 -> 2e+30":
+        "any large number will do",
+    "rules/facts.py::_exactly::constant::400.0 in np.arange(400.0) -> 800.0":
+        "of some of the first hundred roots the reciprocal's reciprocal is another number",
+    "rules/facts.py::absorbing::swap::op.of(x, y) -> op.of(y, x)":
+        "ops in which one operand decides alone are commutative: either order matches",
+    "rules/facts.py::_others::swap::op.of(x, y) -> op.of(y, x) #2":
+        "associative ops that are idempotent are commutative: the pool puts operands in order",
 }

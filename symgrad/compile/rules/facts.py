@@ -29,7 +29,7 @@ x, y = holes("x y")
 # -- constants
 
 LARGEST = 4096  # elements of a folded constant, unless its inputs were larger
-FOLDABLE = [op for op in OPS.values() if op.numpy and op is not broadcast_to
+FOLDABLE = [op for op in OPS.values() if op is not broadcast_to
             and (op.kind in ("elementwise", "reduction", "view", "gather", "scatter",
                              "contract") or op.name == "make_vector")]
 
@@ -120,7 +120,7 @@ def _identities():
 # -- an op and its inverse
 
 PROBES = np.array([-20.0, -2.5, -0.75, -0.25, 0.25, 0.75, 2.5, 20.0])
-EXTREMES = np.array([-1e30, -2000.0, 2000.0, 1e30])
+EXTREMES = np.array([-1e30, 1e30])
 
 
 def undoing(outer, inner):
@@ -144,7 +144,7 @@ def undoing(outer, inner):
 
 def _exactly(op):
     """Whether doing an op twice gives back the very bits."""
-    values = np.concatenate([np.sqrt(np.arange(400.0)), [1e-300, -7e300, 5e-324, -0.0, np.inf]])
+    values = np.array([*np.sqrt(np.arange(400.0)), *EXTREMES, -0.0, np.inf])
     with np.errstate(all="ignore"):
         twice = op.numpy(op.numpy(values))
     return twice.tobytes() == values.tobytes()
