@@ -63,7 +63,7 @@ def test_which_calls_there_are(make, calls):
     (lambda: C - C * S, "gemm sub"), (lambda: C * S - C, "add gemm"),
     (lambda: C * S - C / S, "add gemm true_div"), (lambda: C - S * C - C, "add gemm sub"),
     (lambda: C / S - C * S, "gemm sub true_div"), (lambda: -(C / S), "gemm true_div"),
-    (lambda: (lambda: S * (C / S), "gemm true_div"), (lambda: -(S * C), "gemm neg"),
+    (lambda: S * (C / S), "gemm true_div"), (lambda: -(S * C), "gemm neg"),
     (lambda: C * 2.0 * S, "gemm mul"), (lambda: -(C * 2.0) - C, "add gemm"),
 ])
 def test_factors_are_numbers_before(make, ops):
