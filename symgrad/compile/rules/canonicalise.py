@@ -47,7 +47,7 @@ def minus(n):
 SIGNS = (
     rule("mul_minus_one", x * -1, -x, on(real, "x"), exact),
     rule("sub_constant", x - c, lambda x, c: add.of(x, minus(c)),
-         lambda m: is_constant(m.c) and not is_constant(m.x), exact,
+         on(is_constant, "c"), exact,
          lambda: [mat() - 3.0, mat("int64") - 3, mat("complex128") - 2j,
                   vec("float32") - np.asarray([1, 2, 0], "float32")]),
     rule("negated_product", neg(mul.of(x, c)), lambda x, c: mul.of(x, minus(c)), REAL_CONSTANT,
@@ -135,4 +135,4 @@ FORWARD = ruleset(
       for op in (stop_gradient, zero_grad, undefined_grad, grad_clip, grad_scale)))
 
 RULES = ruleset("canonicalise", facts.FOLD, CAST_OF_CAST, *SIGNS, *POWERS, *CHOICES,
-                *branches.RULES, *facts.RULES[1:], *views.RULES)
+                *branches.RULES, *facts.RULES, *views.RULES)
