@@ -6,7 +6,10 @@ import pytest
 import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.passes import REWRITES, apply, select
+from symgrad.compile.pattern import RuleSet
 from symgrad.compile.pool import absorb
+from symgrad.compile.rewrite import rewrite
+from symgrad.compile.rules import stabilise
 from symgrad.node import toposort
 
 LOGITS = np.array([[1000, -1000, 0], [-1000, 1000, 5], [3, 2, 1], [-1000, -1000, -999]], "float32")
@@ -132,3 +135,14 @@ def test_a_product_in_a_sum_is_drawn_in_only_where_it_saves_a_pass():
     names = {n.op.name for n in toposort(rewritten([W, x, d], [T.tanh(step)]))}
     assert "gemm" not in names  # the sum is fused with tanh
     assert "gemm" not in {n.op.name for n in toposort(rewritten([W, x, d], [step], "-blas.gemm"))}
+
+
+@pytest.mark.parametrize("op", ["softmax", "sigmoid"])
+def test_a_logarithm_looks_through_eight_moves(op):
+    x, rules = T.dmatrix("x"), RuleSet("one", (stabilise.LOG_OF_PART,))
+    moved = T.softmax(x, axis=0) if op == "softmax" else T.sigmoid(x)
+    for k in range(10):
+        pool, old = absorb([T.log(moved)])
+        names = [n.op.name for n in toposort(rewrite(old, rules, pool))]
+        assert ("log" in names) == (k in (0, 9)), k
+        moved = moved.T

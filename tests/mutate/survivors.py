@@ -5,8 +5,6 @@ an error of tests/test_mutate.py.
 """
 
 EQUIVALENT = {
-    "rules/blas.py::_Walk.replace::drop::n.name and (not made.name) -> without n.name":
-        "a node without a name leaves another one without a name",
     "rules/facts.py::<module>::drop::op.kind == 'elementwise' and op.arity and (op.arity "
     "> 1) -> without op.arity":
         "no elementwise op takes any number of operands, so that all arities are numbers",
@@ -18,4 +16,33 @@ EQUIVALENT = {
         "relu takes no complex numbers",
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
+    # blas, canonicalise, collect, common, facts, specialise, stabilise
+    "rules/collect.py::Product.leaf::compare::power > 0 -> power >= 0":
+        "no factor has the power 0",
+    "rules/collect.py::Sum.build::compare::c > 0 -> c >= 0":
+        "coefficients that share a size are not zero",
+    "rules/facts.py::fold::constant::True in strict=True -> False":
+        "a node has as many attributes as its op has parameters: `strict` is an assertion",
+    "rules/facts.py::undoing::swap::np.allclose(far, EXTREMES) -> np.allclose(EXTREMES, "
+    "far)":
+        "of which of two numbers a tolerance is a part",
+    "rules/facts.py::undoing::swap::np.allclose(once[held], PROBES[held]) -> np.allclose("
+    "PROBES[held], once[held])":
+        "of which of two numbers a tolerance is a part",
+    "rules/specialise.py::_signed::compare::k > 0 -> k >= 0":
+        "whole exponents are of size 2 at least, others are halves: none is 0",
+    "rules/blas.py::_Walk.plus::swap::self.make(add, (a, b)) -> (b, a)":
+        "the pool puts operands in order",
+    "rules/blas.py::_Walk.times::swap::self.make(mul, (c, s)) -> (s, c)":
+        "the pool puts operands in order",
+    "rules/facts.py::<module>::constant::1e+30 in [-1e+30, 1e+30] -> 2e+30":
+        "any large number will do",
+    "rules/facts.py::<module>::constant::1e+30 in -1e+30 -> 2e+30":
+        "any large number will do",
+    "rules/facts.py::_exactly::constant::400.0 in np.arange(400.0) -> 800.0":
+        "of some of the first hundred roots the reciprocal's reciprocal is another number",
+    "rules/facts.py::absorbing::swap::op.of(x, y) -> op.of(y, x)":
+        "ops in which one operand decides alone are commutative: either order matches",
+    "rules/facts.py::_others::swap::op.of(x, y) -> op.of(y, x) #2":
+        "associative ops that are idempotent are commutative: the pool puts operands in order",
 }

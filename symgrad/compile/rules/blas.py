@@ -70,7 +70,7 @@ class _Walk:
             if made is None:
                 made = n if inputs == n.inputs else self.pool.make(n.op, inputs, n.attrs, n.origin,
                                                                    n.type)
-            if n.name and not made.name:
+            if not made.name:
                 made.name = n.name
             self.new[n] = made
         return [self.new[o] for o in self.outputs]
@@ -105,11 +105,11 @@ class _Walk:
         if n not in self.stored or not _splits(n):
             return None
         terms, products = self.taken(n)
-        if not products or len(terms) + len(products) < 2 or len(terms) > 1:
+        if len(terms) > 1 or len(terms) + len(products) < 2:
             return None
         if terms:
             (base, beta), = terms.items()
-            if base.type is not n.type or base.inputs and base.op.kind == "elementwise":
+            if base.type is not n.type or base.op.kind == "elementwise":
                 return None
             base = self.new[base]
         else:
@@ -145,8 +145,8 @@ class _Walk:
                 elif n.op is neg:
                     stack.append((n.inputs[0], self.minus(c)))
                 else:
-                    k = 0 if n.op is mul and n.inputs[1].type.ndim else 1
-                    stack.append((n.inputs[1 - k], self.times(c, self.new[n.inputs[k]], n.op)))
+                    x, s = n.inputs[::-1] if n.inputs[1].type.ndim else n.inputs
+                    stack.append((x, self.times(c, self.new[s], n.op)))
                 continue
             found = self.product(n, c) if self.uses[n] == 1 and n.type is root.type else None
             if found is not None and found[0] not in self.off:
@@ -156,9 +156,9 @@ class _Walk:
         return terms, products
 
     def product(self, n, c):
-        """(name, operands, factor, node) of a product that BLAS can add to something; None for
-        anything else."""
-        if n.op is dot and n.type.ndim:
+        """(name, operands, factor, node) of a product (of one or two axes) that BLAS can add to
+        something; None for anything else."""
+        if n.op is dot:
             (a, b), c = [self.new[i] for i in n.inputs], c
             if a.type.ndim == 2 and b.type.ndim == 2:
                 if a.type.shape[1] == b.type.shape[0] == 1:
@@ -173,11 +173,10 @@ class _Walk:
             column, row = [self.new[i] for i in n.inputs]
             if row.op is unsqueeze and row.attrs[0] == (1,):
                 column, row = row, column
-            if [i.op is unsqueeze and i.attrs[0] for i in (column, row)] == [(1,), (0,)]:
-                return "ger", (column.inputs[0], row.inputs[0]), c, n
-            if (column.op is unsqueeze and column.attrs[0] == (1,) and column.type.ndim == 2
+            if (column.op is unsqueeze and column.attrs[0] == (1,)
                     and row.type.ndim == 2 and row.type.shape[0] == 1):
-                row = self.pool.make(squeeze, (row,), ((0,),), n.origin)
+                flat = row.op is unsqueeze and row.attrs[0] == (0,)
+                row = row.inputs[0] if flat else self.pool.make(squeeze, (row,), ((0,),), n.origin)
                 return "ger", (column.inputs[0], row), c, n
         return None
 

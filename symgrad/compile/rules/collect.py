@@ -29,7 +29,7 @@ def run(outputs, pool, log, off=()):
         fired, start = log.fired.get(name, 0), time.perf_counter()
         made = _sweep(outputs, *walk, pool, log, name, FORMS[name])
         log.spend(name, start)
-        if any([n is not o for n, o in zip(made, outputs, strict=True)]):
+        if made != outputs:
             outputs, walk = made, _walk(made)
         turn += 1
         idle = idle + 1 if log.fired.get(name, 0) == fired else 0
@@ -68,7 +68,7 @@ def _sweep(outputs, order, uses, pool, log, name, form):
                     break
             else:  # nothing below has changed, as for most
                 found = n
-        elif n.name and not found.name:
+        elif not found.name:
             found.name = n.name
         new[n] = found
     return [new[o] for o in outputs]
@@ -108,7 +108,7 @@ def fits(value, dtype):
 
 MOST = 64  # the largest exponent that is taken for repeated multiplication
 ROUNDS = 8  # each makes the graph cheaper; more than two are rare
-READ = 0.03  # the price of an operand, which decides between forms with equally many operations
+READ = 3.0  # the price of an operand, which decides between forms with equally many operations
 
 
 class Tree:
@@ -132,7 +132,7 @@ class Tree:
     def weigh(self, type):
         """The price of an operation with a result of this type: what counts is passes over large
         arrays."""
-        return 1.0 if type is self.root.type else 0.1 if type.ndim else 0.01
+        return 100.0 if type is self.root.type else 10.0 if type.ndim else 1.0
 
     def cost(self, n):
         return self.weigh(n.type)
@@ -143,9 +143,9 @@ class Tree:
             return None
         old, self.price = self.price, 0.0
         node = self.build()
-        if node is None or self.failed or node.type is not self.root.type:
+        if node is None or node.type is not self.root.type:
             return None
-        return node if self.price < old - 1e-3 else None
+        return node if self.price < old else None
 
     def apply(self, op, *inputs):
         node = self.pool.make(op, inputs, (), self.root.origin)
@@ -157,7 +157,6 @@ class Tree:
     def number(self, value):
         """A 0-d constant of the tree's dtype; integers wrap around as their sums do."""
         if is_float(self.dtype):
-            self.failed = self.failed or not fits(value, self.dtype)
             return self.pool.constant(np.asarray(value, self.dtype))
         bits = np.iinfo(self.dtype).bits
         return self.pool.constant(np.asarray(int(value) % (1 << bits),
@@ -253,7 +252,7 @@ class Sum(Tree):
 
     @staticmethod
     def plain(c):
-        return isinstance(c, complex) and c != -1 or not isinstance(c, complex) and c >= 0
+        return c != -1 if isinstance(c, complex) else c >= 0
 
     def join(self, a, a_minus, b, b_minus):
         if a_minus == b_minus:
@@ -289,12 +288,12 @@ class Product(Tree):
         if value is None:
             side = self.over if power > 0 else self.under
             side[n] = side.get(n, 0) + abs(power)
-        elif abs(power) > MOST or power < 0 and value == 0:
+        elif abs(power) > MOST:
             self.failed = True
         else:
             try:
                 self.constant *= value ** power
-            except OverflowError:
+            except (OverflowError, ZeroDivisionError):
                 self.failed = True
 
     def build(self):
@@ -302,7 +301,7 @@ class Product(Tree):
             return None
         if sum(n.type is self.root.type for n in self.under) > 1:
             return None  # x / y / z is not x / (y * z), which may overflow
-        if max([*self.over.values(), *self.under.values(), 0]) > MOST:
+        if any([k > MOST for k in (*self.over.values(), *self.under.values())]):
             return None
         minus = self.constant == -1
         large = small = None
@@ -316,7 +315,7 @@ class Product(Tree):
                 waiting += [under] if under is not None else []
                 continue
             small = self.times([p for p in (small, over) if p is not None])
-            if small is None and self.constant not in (1, -1) and under is not None:
+            if small is None and self.constant not in (1, -1):
                 small, self.constant = self.number(self.constant), 1
             if under is not None and small is not None:
                 small = self.apply(true_div, small, under)
@@ -353,11 +352,11 @@ def exponent(n):
         return None
     if not 1 < abs(value) <= MOST:
         return None
-    return int(value) if value > 0 or is_float(n.type.dtype) else None
+    return int(value)
 
 
 def power(x, k, square, times):
-    """x to the k-th power (k > 0) by squaring."""
+    """x to the k-th power by squaring; None for k = 0."""
     out = None
     while k:
         if k & 1:

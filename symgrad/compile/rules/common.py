@@ -48,11 +48,10 @@ def said(text, condition):
     return condition
 
 
-def same_shape(*names):
-    """A rule's `where`: the nodes in these holes have the shape of the whole, nothing is
-    stretched."""
-    return said(f"{', '.join(names)} of the shape of the whole",
-                lambda m: all(getattr(m, n).type.shape == m.node.type.shape for n in names))
+def same_shape(name):
+    """A rule's `where`: the node in this hole has the shape of the whole, it is not stretched."""
+    return said(f"{name} of the shape of the whole",
+                lambda m: getattr(m, name).type.shape == m.node.type.shape)
 
 
 def is_constant(n):

@@ -29,7 +29,7 @@ x, y = holes("x y")
 # -- constants
 
 LARGEST = 4096  # elements of a folded constant, unless its inputs were larger
-FOLDABLE = [op for op in OPS.values() if op.numpy and op is not broadcast_to
+FOLDABLE = [op for op in OPS.values() if op is not broadcast_to
             and (op.kind in ("elementwise", "reduction", "view", "gather", "scatter",
                              "contract") or op.name == "make_vector")]
 
@@ -52,8 +52,6 @@ def FOLD(node, pool):
             value = np.asarray(node.op.numpy(*[i.data for i in node.inputs],
                                              **dict(zip(node.op.params, node.attrs, strict=True))))
     except Exception:  # noqa: BLE001  (whatever it is, it is reported when the function runs)
-        return None
-    if value.dtype.name != node.type.dtype or value.shape != node.type.shape:
         return None
     return pool.constant(np.ascontiguousarray(value).reshape(value.shape))
 
@@ -122,7 +120,7 @@ def _identities():
 # -- an op and its inverse
 
 PROBES = np.array([-20.0, -2.5, -0.75, -0.25, 0.25, 0.75, 2.5, 20.0])
-EXTREMES = np.array([-1e30, -2000.0, 2000.0, 1e30])
+EXTREMES = np.array([-1e30, 1e30])
 
 
 def undoing(outer, inner):
@@ -136,7 +134,7 @@ def undoing(outer, inner):
     if once.dtype == bool:
         return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
     held = ~np.isnan(once)
-    if not held.any() or not np.allclose(once[held], PROBES[held], rtol=1e-6):
+    if not held.any() or not np.allclose(once[held], PROBES[held]):
         return None
     if outer is inner and _exactly(outer):
         return rule(f"{outer.name}_{inner.name}", outer.of(inner.of(x)), x, None, exact)
@@ -146,7 +144,7 @@ def undoing(outer, inner):
 
 def _exactly(op):
     """Whether doing an op twice gives back the very bits."""
-    values = np.concatenate([np.sqrt(np.arange(400.0)), [1e-300, -7e300, 5e-324, -0.0, np.inf]])
+    values = np.array([*np.sqrt(np.arange(400.0)), *EXTREMES, -0.0, np.inf])
     with np.errstate(all="ignore"):
         twice = op.numpy(op.numpy(values))
     return twice.tobytes() == values.tobytes()
@@ -156,7 +154,7 @@ def _inverses():
     for inner in OPS.values():
         for fact in ("inverse", "undone_by"):
             outer = OPS.get(inner.facts.get(fact))
-            if outer is not None and inner.kind == outer.kind == "elementwise":
+            if outer is not None:
                 found = undoing(outer, inner)
                 if found is not None:
                     yield found
@@ -185,9 +183,9 @@ def _others():
         if "idempotent" in op.facts:
             twice = op.of(op.of(x)) if op.arity == 1 else op.of(x, x)
             yield rule(f"{op.name}_twice", twice, op.of(x) if op.arity == 1 else x, None, exact)
-        if "idempotent" in op.facts and op.arity == 2 and "associative" in op.facts:
+        if "idempotent" in op.facts and "associative" in op.facts:
             yield rule(f"{op.name}_again", op.of(op.of(x, y), y), op.of(x, y), None,
                        rounding if _takes_floats(op) else exact)  # either zero may be the larger
 
 
-RULES = (FOLD, SCALAR, *_identities(), *_inverses(), *_others())
+RULES = (SCALAR, *_identities(), *_inverses(), *_others())

@@ -61,18 +61,12 @@ def _rows(y):
     return arange.of(0, length.of(y, axis=0), 1)
 
 
-def same_rows(a, b):
-    """Whether two tensors have equally many rows, evidently."""
-    n, m = a.type.shape[0], b.type.shape[0]
-    return n is m or n == m
-
-
 def one_per_row(node, first):
     """Whether a node's index arrays are ``arange(len(y)), y``."""
-    if node.attrs[0] != ("#", "#") or node.inputs[0].type.ndim != 2:
+    if node.attrs[0] != ("#", "#"):
         return False
     rows, y = node.inputs[first:]
-    return rows.type.ndim == y.type.ndim == 1 and counts(rows, y.type.shape[0])
+    return y.type.ndim == 1 and counts(rows, y.type.shape[0])
 
 
 @rule_on("row_lookup", gather, kind=exact, samples=lambda: [
@@ -107,7 +101,8 @@ def PICK_LOG_SOFTMAX(node, pool):
     """Of the log_softmax only one element of each row is needed: what is left of the rest is a
     sum."""
     inner, y = node.inputs
-    if inner.op is not log_softmax or inner.attrs[0] != (1,) or not same_rows(inner, y):
+    if (inner.op is not log_softmax or inner.attrs[0] != (1,)
+            or inner.type.shape[0] != y.type.shape[0]):
         return None
     logits = inner.inputs[0]
     top = supremum.of(logits, axis=(1,))
@@ -123,7 +118,7 @@ def CELL_OF_SHIFTED(node, pool):
     if node.type.ndim or inner.op not in (add, sub, mul, true_div):
         return None
     scalars = [not i.type.ndim for i in inner.inputs]
-    if sum(scalars) != 1 or inner.inputs[scalars.index(False)].type.shape != inner.type.shape:
+    if sum(scalars) != 1:
         return None
     parts = [i if scalar else subtensor.of(i, *node.inputs[1:], idx=node.attrs[0])
              for i, scalar in zip(inner.inputs, scalars, strict=True)]
@@ -135,7 +130,7 @@ def CELL_OF_SHIFTED(node, pool):
 def SOFTMAX_OF_ALL(node, pool):
     """A softmax along all axes has one greatest element and one sum: numbers, no axes to keep."""
     x, axes = node.inputs[0], node.attrs[0]
-    if len(axes) < x.type.ndim or not axes:
+    if len(axes) < x.type.ndim:
         return None
     shifted = x - supremum.of(x, axis=axes)
     e = exp(shifted)
@@ -149,7 +144,7 @@ def SOFTMAX_OF_ALL(node, pool):
 def ONE_HOT_SLOPE(node, pool):
     """h - sum(h) s, what log_softmax's derivative makes of one element h, is v stored in -v s."""
     h, product = node.inputs
-    if (h.op is not inc_subtensor or product.op is not mul or h.inputs[1].type.ndim
+    if (h.op is not inc_subtensor or product.op is not mul
             or "#" in h.attrs[0] or any(isinstance(e, Slice) for e in h.attrs[0])
             or not zeros(h.inputs[0])):
         return None
@@ -175,9 +170,10 @@ def _one_hot_slope(y, v, idx, s, kept=False):
 def SUM_OF_PLACE(node, pool):
     """One element of each row is the sum of the row."""
     inner = node.inputs[0]
-    if inner.op is not place or node.attrs[0] != (1,) or not same_rows(inner, inner.inputs[0]):
+    if inner.op is not place or node.attrs[0] != (1,):
         return None
-    return inner.inputs[0]
+    g = inner.inputs[0]
+    return g if g.type.shape == node.type.shape else None
 
 
 @rule_on("scaled_place", mul, true_div, kind=rounding, samples=lambda: [
@@ -185,17 +181,15 @@ def SUM_OF_PLACE(node, pool):
     given(mat(), lambda p: inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)) * 3.0)])
 def SCALED_PLACE(node, pool):
     """A number scales what is placed, not the zeros around it."""
-    for k in (0, 1) if node.op is mul else (0,):
-        inner, factor = node.inputs[k], node.inputs[1 - k]
-        if factor.type.ndim or not finite(factor) or inner.type is not node.type:
+    for inner, factor in [node.inputs, node.inputs[::-1]] if node.op is mul else [node.inputs]:
+        if factor.type.ndim or not finite(factor):
             continue
         if inner.op is place:
             return place.of(node.op.of(inner.inputs[0], factor), *inner.inputs[1:])
         if inner.op is inc_subtensor and zeros(inner.inputs[0]):
             value = node.op.of(inner.inputs[1], factor)
-            if value.type.dtype == inner.type.dtype:
-                return inc_subtensor.of(inner.inputs[0], value, *inner.inputs[2:],
-                                        idx=inner.attrs[0], set=inner.attrs[1])
+            return inc_subtensor.of(inner.inputs[0], value, *inner.inputs[2:], idx=inner.attrs[0],
+                                    set=inner.attrs[1])
     return None
 
 
@@ -204,8 +198,7 @@ def SCALED_PLACE(node, pool):
     given(mat(), lambda p: p - inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)))])
 def ADD_INTO(node, pool):
     """x plus zeros in which something was written is x in which it is added."""
-    for k in (1, 0) if node.op is add else (1,):
-        part, other = node.inputs[k], node.inputs[1 - k]
+    for other, part in [node.inputs, node.inputs[::-1]] if node.op is add else [node.inputs]:
         if part.op is not inc_subtensor or part.attrs[1] or other.type is not node.type:
             continue
         if zeros(part.inputs[0]):
@@ -244,16 +237,19 @@ def _whole(c, most=32):
 
 
 def _half(c):
-    """A scalar constant that is a whole number and a half; None for anything else."""
+    """A real scalar constant that is a whole number and a half; None for anything else."""
     k = scalar_value(c)
-    fine = k is not None and not isinstance(k, complex) and abs(k) <= 8.5 and k % 1 == 0.5
-    return k if fine else None
+    return k if k is not None and abs(k) <= 8.5 and k % 1 == 0.5 else None
+
+
+def _signed(p, k):
+    """A power, given that with the exponent abs(k)."""
+    return p if k > 0 else true_div.of(1, p)
 
 
 def _as_products(x, c, node):
     k = scalar_value(c)
-    p = power(x, abs(int(k)), sqr.of, mul.of)
-    return p if k > 0 else true_div.of(1, p)
+    return _signed(power(x, abs(int(k)), sqr.of, mul.of), k)
 
 
 def _as_root(x, c, node):
@@ -261,9 +257,8 @@ def _as_root(x, c, node):
     if not rooted(x):
         infinite = constant(np.asarray(np.inf, x.type.dtype))
         x = where.of(eq.of(x, minus(infinite)), infinite, x)
-    p = sqrt.of(x) if abs(k) < 1 else mul.of(power(x, int(abs(k) - 0.5), sqr.of, mul.of),
-                                             sqrt.of(x))
-    return p if k > 0 else true_div.of(1, p)
+    whole = power(x, int(abs(k) - 0.5), sqr.of, mul.of)
+    return _signed(sqrt.of(x) if whole is None else mul.of(whole, sqrt.of(x)), k)
 
 
 def _inverted(c):
@@ -274,7 +269,7 @@ def _inverted(c):
 
 def _inverts(c, exactly):
     """Whether a constant has a reciprocal that is an ordinary number: bit for bit, or not."""
-    if not is_constant(c) or is_complex(c.type.dtype) or not c.data.size:
+    if not is_constant(c) or is_complex(c.type.dtype):
         return False
     both = np.abs([c.data, _inverted(c).data])
     if not (np.isfinite(both) & (both >= np.finfo(c.type.dtype).tiny)).all():
@@ -284,10 +279,10 @@ def _inverts(c, exactly):
 
 POWERS = (
     rule("power_as_products", pow_.of(x, c), _as_products,
-         lambda f: (k := _whole(f.c)) and (k > 0 or inexact(f.x)) and f.x.type.dtype != "bool",
-         rounding, lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
+         lambda f: _whole(f.c), rounding,
+         lambda: [mat() ** 3.0, mat() ** -4.0, mat("int64") ** 5, mat("float32") ** 7.0]),
     rule("power_as_root", pow_.of(x, c), _as_root,
-         lambda f: real(f.x) and inexact(f.x) and _half(f.c) is not None,
+         lambda f: real(f.x) and _half(f.c) is not None,
          rounding, lambda: [mat() ** 1.5, mat() ** -2.5, sqr(mat()) ** 1.5]),
     rule("power_of_two", pow_.of(2, x), exp2(x),
          on(lambda x: real(x) and inexact(x), "x"), rounding),
@@ -308,10 +303,10 @@ def TENSORDOT(node, pool):
     """A tensordot of matrices and vectors over one axis is a dot, transposed where needed."""
     first, second = node.inputs
     mine, theirs = node.attrs[0]
-    if len(mine) != 1 or first.type.ndim not in (1, 2) or second.type.ndim not in (1, 2):
+    if len(mine) != 1 or max(first.type.ndim, second.type.ndim) > 2:
         return None
     first = transpose.of(first) if first.type.ndim == 2 and mine == (0,) else first
-    second = transpose.of(second) if second.type.ndim == 2 and theirs == (1,) else second
+    second = transpose.of(second) if theirs == (1,) else second
     return dot.of(first, second)
 
 
@@ -319,9 +314,9 @@ def _as_matrix(x, summed, first):
     """A tensor as a matrix: the axes that are summed over are its rows, or its columns (`first`: it
     is the first factor)."""
     others = tuple([k for k in range(x.type.ndim) if k not in summed])
-    order = (*others, *summed) if first else (*summed, *others)
-    flipped = (*order[-len(summed):], *order[:-len(summed)]) if first else (
-        *order[len(summed):], *order[:len(summed)])
+    order, flipped = (*others, *summed), (*summed, *others)
+    if not first:
+        order, flipped = flipped, order
     plain = tuple(range(x.type.ndim))
     turn = order != plain and flipped == plain  # a transposed matrix is a view, a tensor is not
     if order != plain and not turn:

@@ -13,8 +13,12 @@ from symgrad.node import toposort
 
 A, B, C, V, W, S = (T.dmatrix("A"), T.dmatrix("B"), T.dmatrix("C"), T.dvector("v"), T.dvector("w"),
                     T.dscalar("s"))
+R, K, ONE = T.row("r", "float64"), T.col("k", "float64"), T.tensor("float64", (1,), name="one")
+X = T.dtensor3("x")
 RNG = np.random.default_rng(0)
-VALUES = {n: RNG.uniform(0.5, 1.5, (3,) * n.ndim) for n in (A, B, C, V, W, S)}
+VALUES = {n: RNG.uniform(0.5, 1.5, [d or 3 for d in n.type.shape])
+          for n in (A, B, C, V, W, S, R, K, ONE, X)}
+COLUMN, FLAT = V.dimshuffle(0, "x"), V.dimshuffle("x", 0)
 
 
 def rewritten(*outputs):
@@ -42,11 +46,31 @@ def rewritten(*outputs):
     (lambda: T.dot(A.T, B.T).T, ["dot"]), (lambda: C + T.dot(A, B)[0], ["dot"]),
     (lambda: C + T.tanh(T.dot(A, B)), ["dot"]),
     (lambda: (C + T.dot(A, B)).sum(axis=0), ["dot"]),
+    (lambda: C + COLUMN * R, ["ger"]), (lambda: C + R * COLUMN, ["ger"]),
+    (lambda: FLAT * T.exp(W.dimshuffle("x", 0)) + R, []), (lambda: COLUMN * ONE + K, []),
+    (lambda: COLUMN * S.dimshuffle("x") + K, []), (lambda: FLAT * COLUMN + C, ["ger"]),
+    (lambda: COLUMN * S.dimshuffle("x", "x") + K, ["ger"]), (lambda: C * R + C * COLUMN, []),
+    (lambda: S + T.dot(V, W), ["dot"]), (lambda: X + C.dimshuffle(0, "x", 1) * R, []),
 ])
 def test_which_calls_there_are(make, calls):
     out = make()
     new, made = rewritten(out)
     assert sorted(made) == sorted(calls)
+    np.testing.assert_allclose(run(new, VALUES)[0], run([out], VALUES)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("make,ops", [
+    (lambda: C - C * S, "gemm sub"), (lambda: C * S - C, "add gemm"),
+    (lambda: C * S - C / S, "add gemm true_div"), (lambda: C - S * C - C, "add gemm sub"),
+    (lambda: C / S - C * S, "gemm sub true_div"), (lambda: -(C / S), "gemm true_div"),
+    (lambda: S * (C / S), "gemm true_div"), (lambda: -(S * C), "gemm neg"),
+    (lambda: C * 2.0 * S, "gemm mul"), (lambda: -(C * 2.0) - C, "add gemm"),
+])
+def test_factors_are_numbers_before(make, ops):
+    """How the factor of C comes to be."""
+    out = make() + T.dot(A, B)
+    new, _ = rewritten(out)
+    assert sorted([n.op.name for n in toposort(new) if n.inputs]) == ops.split()
     np.testing.assert_allclose(run(new, VALUES)[0], run([out], VALUES)[0], rtol=1e-12)
 
 

@@ -19,6 +19,17 @@ def matrix(dtype="float64"):
     return variable(Type(dtype, (2, 3)))
 
 
+A, B, S = (variable(Type("float64", s)) for s in ((2, 3), (2, 3), ()))
+P, Q, N = matrix("complex128"), matrix("complex128"), variable(Type("int64", ()))
+THREE = constant(np.array(3))
+VALUES = {A: np.linspace(0.5, 1.2, 6).reshape(2, 3), B: np.full((2, 3), 0.7), S: np.array(3.0),
+          P: np.full((2, 3), 1 + 2j), Q: np.full((2, 3), 2 - 1j), N: np.array(5)}
+
+
+def to(x, exponent):
+    return POW.of(x, constant(exponent))
+
+
 def collected(*outputs):
     """(what was, what is there now, the log), as a user's graphs."""
     pool, old = absorb(outputs)
@@ -82,6 +93,66 @@ def test_numbers_alone_are_left_to_folding():
         assert run(new)[0] == run(old)[0] and len(toposort(new)) <= len(toposort(old))
 
 
+@pytest.mark.parametrize("make,ops", [
+    (lambda: SUB.of(SUB.of(A, A), SUB.of(B, B)), "add mul mul"),  # reads less
+    (lambda: ADD.of(MUL.of(P, constant(2j)), MUL.of(Q, constant(2.0))), "add mul mul"),
+    (lambda: ADD.of(ADD.of(MUL.of(MUL.of(P, constant(1j)), constant(1j)), Q), Q), "mul sub"),
+    (lambda: ADD.of(ADD.of(A, constant(1e308)), constant(1e308)), "add add"),
+    (lambda: MUL.of(NEG.of(MUL.of(A, constant(1e200))), constant(1e200)), "mul mul neg"),
+    (lambda: MUL.of(to(A, 31), to(A, 33)), "sqr sqr sqr sqr sqr sqr"),
+    (lambda: MUL.of(to(A, 31), to(A, 34)), "mul pow pow"),
+    (lambda: MUL.of(MUL.of(to(A, 31), to(A, 34)), B), "mul mul pow pow"),
+    (lambda: DIV.of(B, MUL.of(to(A, 31), to(A, 34))), "mul pow pow true_div"),
+    (lambda: DIV.of(B, MUL.of(to(A, 31), to(A, 33))), "sqr sqr sqr sqr sqr sqr true_div"),
+    (lambda: MUL.of(to(P, 2j), P), "mul pow"),
+    (lambda: MUL.of(MUL.of(DIV.of(A, S), constant(2.0)), constant(-0.5)), "neg true_div"),
+    (lambda: MUL.of(DIV.of(A, S), constant(-1.0)), "mul true_div"),  # as dear as with a minus
+    (lambda: MUL.of(N, to(THREE, 64)), "mul"),
+    (lambda: MUL.of(N, SQR.of(to(THREE, 32))), "mul"),
+    (lambda: MUL.of(N, SQR.of(to(THREE, 33))), "mul pow sqr"),
+    (lambda: MUL.of(S, SQR.of(constant(1e300))), "mul sqr"),
+    (lambda: DIV.of(MUL.of(S, S), constant(0.0)), "mul true_div"),
+    (lambda: DIV.of(MUL.of(P, P), constant(0j)), "mul true_div"),
+])
+def test_what_a_tree_becomes(make, ops):
+    old, new, _ = collected(make())
+    assert names(new[0]) == ops.split()
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(run(new, VALUES), run(old, VALUES), rtol=1e-12)
+
+
+@pytest.mark.parametrize("value,whole", [
+    (2.0, 2), (64.0, 64), (-2.0, -2), (-64.0, -64), (1.0, None), (-1.0, None), (0.0, None),
+    (65.0, None), (-65.0, None), (2.5, None), (2j, None), (np.inf, None)])
+def test_whole_exponents(value, whole):
+    assert collect.exponent(to(A, value)) == whole
+    assert collect.exponent(POW.of(A, B)) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_numbers_that_can_be_factors(dtype):
+    info = np.finfo(dtype)
+    tiny, most = float(info.tiny), float(info.max)
+    for value in (0, tiny, -tiny, most, -most, 1j * tiny):
+        assert collect.fits(value, dtype)
+    for value in (tiny / 2, np.nextafter(tiny, 0), 2 * most, np.inf, np.nan):
+        assert not collect.fits(value, dtype) and collect.fits(value, "int8")
+
+
+def test_it_ends_though_something_fires_each_time(monkeypatch):
+    sweeps = []
+
+    def firing(outputs, order, uses, pool, log, name, form):
+        sweeps.append(name)
+        assert len(sweeps) < 20
+        log.note(name, None, None)
+        return outputs
+
+    monkeypatch.setattr(collect, "_sweep", firing)
+    collected(matrix())
+    assert sweeps == 8 * list(collect.FORMS)
+
+
 def test_it_ends_when_nothing_changes(monkeypatch):
     """A graph without sums and products is walked through once for each form."""
     sweeps = []
@@ -107,3 +178,7 @@ def test_names_stay():
     out.name = "out"
     _, (new,), _ = collected(out)
     assert new.name == "out"
+    own = variable(a.type, "own")
+    same = MUL.of(MUL.of(own, constant(2.0)), constant(0.5))
+    same.name = "same"
+    assert collected(same)[1] == [own] and own.name == "own"

@@ -5,6 +5,7 @@ import pytest
 
 from symgrad.compile.rules.common import (
     discrete,
+    finite,
     inexact,
     known,
     measure,
@@ -66,6 +67,28 @@ def test_nonnegative_looks_no_deeper_than_it_says():
     for _ in range(60):
         n = OPS["add"].of(n, n)
     assert not nonnegative(n)
+
+
+WHOLE = OPS["cast"].of(Z, dtype="float64")
+
+
+@pytest.mark.parametrize("n,yes", [
+    (Z, True), (B, True), (F, False), (C, False), (constant(np.array([1.0, 2.0])), True),
+    (constant(np.array([1.0, np.inf])), False), (constant(np.nan), False), (WHOLE, True),
+    (OPS["cast"].of(F, dtype="float32"), False), (OPS["cast"].of(Z, dtype="float16"), False),
+    (OPS["neg"].of(WHOLE), True), (OPS["neg"].of(F), False), (OPS["exp"].of(WHOLE), False),
+    (OPS["broadcast_to"].of(WHOLE, var("int64"), var("int64")), True),
+    (OPS["transpose"].of(OPS["unsqueeze"].of(WHOLE, axes=(0,))), True),
+], ids=repr)
+def test_finite(n, yes):
+    assert finite(n) is yes
+
+
+def test_finite_looks_no_deeper_than_it_says():
+    n = WHOLE
+    for _ in range(5):
+        n = OPS["neg"].of(n)
+    assert finite(n) and not finite(OPS["neg"].of(n))
 
 
 def test_rooted():
