@@ -42,7 +42,7 @@ def steady(work):
 
 def same_rows(house, x, deep=DEEP):
     """(value, lengths) if all rows are the value, stretched to these lengths; else None."""
-    if not deep or not x.type.ndim:
+    if not deep:
         return None
     if x.op is broadcast_to or x.op is alloc:
         base = x.inputs[0]
@@ -50,8 +50,6 @@ def same_rows(house, x, deep=DEEP):
             if base.type.shape[0] != 1:
                 return None
             base = house.pool.make(squeeze, (base,), ((0,),))
-        while base.op is broadcast_to:
-            base = base.inputs[0]
         return base, x.inputs[2:]
     if x.op is subtensor:
         return same_rows(house, x.inputs[0], deep - 1) if rows_only(x) else None
@@ -165,7 +163,7 @@ def parts(house, x, d, deep=DEEP):
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
         if x.op is subtensor and rows_only(x) and (d.reverse or not x.attrs[0][0].start):
             ends, others = parts(house, x.inputs[0], d, deep - 1)
-            if ends or not others:
+            if ends:
                 return ends, [house.remade(x, (o, *x.inputs[1:])) for o in others]
         if x.op is inc_subtensor and first_read(house, x, d) and (
                 not x.attrs[1] or zeros(x.inputs[0])):
@@ -182,7 +180,7 @@ def first_read(house, x, d):
             return False
         k = k.start if d.reverse else (k.start or 0) if k.stop == (k.start or 0) + 1 else None
     if not d.reverse:
-        return k == 0 and isinstance(k, int)
+        return k == 0
     if k == "@":
         more = house.beyond(length, d.n)
         return more is not None and house.offset(x.inputs[2], d.n) == more - 1
@@ -229,7 +227,5 @@ def meeting(work, v):
         if any([n in above for n in up(s.reads[0])[1:]]):
             first = path[1]
             other = first.inputs[1] if first.inputs[0] is v else first.inputs[0]
-            if first.inputs[0] is not first.inputs[1] and [
-                    d == 1 for d in other.type.shape] == thin:
-                return s, {first: other}
+            return s, {first: other}
     return None, None

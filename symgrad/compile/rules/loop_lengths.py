@@ -81,8 +81,6 @@ class Lengths:
         """c, if a scalar is evidently n + c; else None."""
         if scalar is n:
             return 0
-        if scalar.op is CONST and n.op is CONST:
-            return int(scalar.data) - int(n.data)
         if scalar.op in (add, sub) and scalar.inputs[1].op is CONST:
             inner = self.offset(scalar.inputs[0], n)
             c = int(scalar.inputs[1].data)
@@ -91,7 +89,7 @@ class Lengths:
 
     def unite(self, old, new, node):
         """Lengths of two types of one value are the same."""
-        if old is new or type(old) is Tuple:
+        if old is new:
             return
         for a, b in zip(old.shape, new.shape, strict=True):
             if a is not b:
@@ -163,10 +161,7 @@ class Lengths:
         else:
             made = self.pool.make(subtensor, (x, n), ((Slice(None, "@"), *rest),), origin,
                                   fitted if more else None)
-        if more is not None and more > 0 or made.type.shape[0] is d and n.op is CONST:
-            return made
-        if n.op is minimum and counts(n) and t.shape[0] in [
-                self.pool.find(static_length(i)) for i in n.inputs]:
+        if (more or 0) > 0 or t.shape[0] in map(self.pool.find, bounds(n) or ()):
             return made
         sizes = [n, *[self.pool.make(length, (x,), (k,)) for k in range(1, t.ndim)]]
         return self.pool.make(specify_shape, (made, *sizes), (), origin, fitted)
@@ -201,11 +196,19 @@ class Lengths:
                 for k, d in enumerate(x.type.shape)]
 
 
+def bounds(n):
+    """Lengths that a number evidently does not surpass; None if it may be negative."""
+    if n.op is CONST:
+        return [] if int(n.data) >= 0 else None
+    if n.op is length:
+        return [n.inputs[0].type.shape[n.attrs[0]]]
+    found = [bounds(i) for i in n.inputs] if n.op is minimum else [None]
+    return None if None in found else sum(found, [])
+
+
 def counts(n):
     """Whether a number is evidently not negative."""
-    if n.op is CONST:
-        return int(n.data) >= 0
-    return n.op is length or n.op is minimum and all([counts(i) for i in n.inputs])
+    return bounds(n) is not None
 
 
 def rank_up(lengths, x, rank):

@@ -45,8 +45,7 @@ def merged(house, outputs):
     while at < len(order):
         n = order[at]
         if n.op is loop:
-            alike = [m for m in itertools.takewhile(lambda m: m.op is loop, order[at:at + wide])
-                     if depth[m] == depth[n]]
+            alike = list(itertools.takewhile(lambda m: m.op is loop, order[at:at + wide]))
             together(house, alike, new)
             at += len(alike)
             continue
@@ -184,7 +183,7 @@ def share(work):
             if m.keep:
                 rows[m.value] = m
     d.maps = maps
-    work.results = [instead.get(r, r) if type(r) is not tuple else r for r in work.results]
+    work.results = [instead.get(r, r) for r in work.results]
     return bool(same or instead)
 
 
