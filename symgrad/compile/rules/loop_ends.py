@@ -7,7 +7,7 @@ from functools import reduce
 
 from symgrad.compile.rules.common import measure, zeros
 from symgrad.node import CONST
-from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.index import FULL, Slice, slots, subtensor
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import gt, where
 from symgrad.ops.math import add
@@ -161,7 +161,7 @@ def parts(house, x, d, deep=DEEP):
         if x.op is add and all([i.type.ndim == x.type.ndim for i in x.inputs]):
             found = [parts(house, i, d, deep - 1) for i in x.inputs]
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
-        if x.op is subtensor and rows_only(x) and (d.reverse or not x.attrs[0][0].start):
+        if x.op is subtensor and rows_only(x) and not first_cut(x.attrs[0][0], d):
             ends, others = parts(house, x.inputs[0], d, deep - 1)
             if ends:
                 return ends, [house.remade(x, (o, *x.inputs[1:])) for o in others]
@@ -172,13 +172,18 @@ def parts(house, x, d, deep=DEEP):
     return [], [x]
 
 
+def first_cut(part, d):
+    """Whether a range of rows may leave out the one that the first step reads."""
+    return part.stop is not None if d.reverse else part.start
+
+
 def first_read(house, x, d):
     """Whether a write goes to the row that the first step reads: the last one or the first."""
     k, length = x.attrs[0][0], x.type.shape[0]
     if isinstance(k, Slice):
-        if k.step is not None or k.stop is not None and d.reverse:
+        if k.step is not None or first_cut(k, d) or not d.reverse and k.stop != 1:
             return False
-        k = k.start if d.reverse else (k.start or 0) if k.stop == (k.start or 0) + 1 else None
+        k = k.start or 0
     if not d.reverse:
         return k == 0
     if k == "@":
@@ -190,7 +195,7 @@ def first_read(house, x, d):
 def row(house, x, v):
     """What a write puts into its row."""
     idx, y = x.attrs[0], x.inputs[1]
-    rest, scalars = idx[1:], x.inputs[2 + (idx[0] == "@"):]
+    rest, scalars = idx[1:], x.inputs[2 + len(slots(idx[:1])):]
     if isinstance(idx[0], Slice) and y.type.ndim:
         y = house.build(lambda: y[0])
     if all([e == FULL for e in rest]):
