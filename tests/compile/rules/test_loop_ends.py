@@ -34,7 +34,8 @@ SEQUENCES = {  # what a state adds up: the text, and what fires
     "T.inc_subtensor(Y[-1], V)": "ends", "T.inc_subtensor(zeros()[0], V) + Y": "ends",
     "Y + T.inc_subtensor(zeros()[-1], V)": "ends",
     "T.inc_subtensor(zeros()[0], V) + T.inc_subtensor(zeros()[0, 1], V[2])": "ends",
-    "T.inc_subtensor(zeros()[0, J], V[2])": "ends", "T.inc_subtensor(zeros()[0, J:], V[1:])": "ends",
+    "T.inc_subtensor(zeros()[0, J], V[2])": "ends",
+    "T.inc_subtensor(zeros()[0, J:], V[1:])": "ends",
     "T.inc_subtensor(zeros()[-1, J], V[2])": "ends",
     "T.inc_subtensor(zeros()[N - 1, J:], V[J:])": "ends",
     "T.inc_subtensor(zeros()[N - 1:, J:], V[1:])": "ends",
@@ -84,7 +85,8 @@ def test_no_steps_no_rows(text):
 
 
 CUT = {  # what is read of 8 rows in 7 steps: whether a row is the first one's, and backwards
-    "T.inc_subtensor(Z[-1], V)[1:]": (False, True), "T.inc_subtensor(Z[-1], V)[:-1]": (False, False),
+    "T.inc_subtensor(Z[-1], V)[1:]": (False, True),
+    "T.inc_subtensor(Z[-1], V)[:-1]": (False, False),
     "T.inc_subtensor(Z[0], V)[1:]": (False, False), "T.inc_subtensor(Z[0], V)[:-1]": (True, False),
     "T.inc_subtensor(Z[0], V)[:7]": (True, False), "T.inc_subtensor(Z[7], V)[1:]": (False, True),
     "T.inc_subtensor(Z[6], V)[:7]": (False, False), "T.inc_subtensor(Z[6], V)[1:]": (False, False),

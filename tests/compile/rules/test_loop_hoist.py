@@ -51,14 +51,14 @@ ALL_STEPS = {  # of sequences and fixed operands: whether it is computed for all
 @pytest.mark.parametrize("text", ALL_STEPS)
 def test_what_is_computed_for_all_steps(text):
     scope = {name: t(name) for name, t in OPERANDS.items()}
-    X, M, I = f64(None, None)("X"), f64(None, 2, 3)("M"), Type("int64", (None, 2))("I")
-    seqs = {f64(None)("x"): X, f64(2, 3)("m"): M, Type("int64", (2,))("i"): I}
+    X, M, ids = f64(None, None)("X"), f64(None, 2, 3)("M"), Type("int64", (None, 2))("I")
+    seqs = {f64(None)("x"): X, f64(2, 3)("m"): M, Type("int64", (2,))("i"): ids}
     fixed = {v: v.type(name.upper()) for name, v in scope.items()}
     s = f64()("s")
     value = eval(text, scope | {v.name: v for v in seqs} | {"T": T})
     made = Draft(X.shape[0], seqs, [Rows([s], (1,), T.ones((1,), "float64"),
                                          T.tanh(s + (value * s).sum()))], fixed).build()
-    given = {X: numbers(4, 3), M: numbers(4, 2, 3), I: RNG.integers(0, 2, (4, 2))}
+    given = {X: numbers(4, 3), M: numbers(4, 2, 3), ids: RNG.integers(0, 2, (4, 2))}
     left, = same(made, given | {x: GIVEN[v.name] for v, x in fixed.items()})
     assert bool(rewritten(made)[1].get("hoist")) is ALL_STEPS[text]
     if not ALL_STEPS[text] and "arange" in text:

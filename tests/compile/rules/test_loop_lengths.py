@@ -57,14 +57,16 @@ def test_what_a_number_does_not_surpass(text, want):
 
 
 PARTS = [  # (part, number, what is left of n + 2 rows): a string is n and so many
-    (Slice(None, "@"), "n", "0"), (Slice(None, "@"), "n + 1", "1"), (Slice(None, "@"), "n + 2", "2"),
+    (Slice(None, "@"), "n", "0"), (Slice(None, "@"), "n + 1", "1"),
+    (Slice(None, "@"), "n + 2", "2"),
     (Slice(0, "@"), "n", "0"), (Slice(None, "@"), "n + 3", None), (Slice(None, "@"), "n - 1", None),
     (Slice(None, "@"), "m", None), (Slice(1, "@"), "n", None), (Slice("@", None), "n", None),
     (Slice("@", "@"), "n", None), (Slice(None, "@", 2), "n", None), (FULL, None, "2"),
     (Slice(0), None, "2"), (Slice(1), None, "1"), (Slice(2), None, "0"), (Slice(3), None, None),
     (Slice(-1), None, None), (Slice(None, None, 2), None, None), (Slice(None, -1), None, None),
     (Slice(None, 0), None, 0), (Slice(None, 1), None, 1), (Slice(None, 2), None, 2),
-    (Slice(1, 2), None, 1), (Slice(1, 1), None, 0), (Slice(2, 2), None, 0), (Slice(2, 1), None, None),
+    (Slice(1, 2), None, 1), (Slice(1, 1), None, 0), (Slice(2, 2), None, 0),
+    (Slice(2, 1), None, None),
     (Slice(None, 3), None, None), (Slice(1, 3), None, None), (Slice(-1, 2), None, None),
     (Slice(3, 3), None, None)]
 
