@@ -27,8 +27,6 @@ class Lengths:
     # -- making nodes
 
     def intern(self, node, origin=None):
-        if node in self.pool.members:
-            return node
         return self.pool.intern([node], origin)[0]
 
     def build(self, function, *args):
@@ -89,8 +87,6 @@ class Lengths:
 
     def unite(self, old, new, node):
         """Lengths of two types of one value are the same."""
-        if old is new:
-            return
         for a, b in zip(old.shape, new.shape, strict=True):
             if a is not b:
                 told = self.told.get(a) or self.told.get(b)
@@ -102,8 +98,7 @@ class Lengths:
         """A type with each length told in one way."""
         if type(t) is Tuple:
             return Tuple(tuple([self.settled(i) for i in t.items]))
-        shape = tuple([self.pool.find(d) for d in t.shape])
-        return t if shape == t.shape else t.with_shape(shape)
+        return t.with_shape([self.pool.find(d) for d in t.shape])
 
     def remade(self, n, inputs):
         """A node on other inputs, its lengths told as well as they are known."""
@@ -115,10 +110,6 @@ class Lengths:
                 t = self.joined(n, t, t.with_shape((rows, *t.shape[1:])))
             first = self.pool.make(n.op, inputs, n.attrs, n.origin, None, n.name)
             t = self.joined(n, t, first.type)  # the same with other names for its lengths
-            if first.type is t:
-                return first
-        if inputs == n.inputs and t is n.type:
-            return n
         return self.pool.make(n.op, inputs, n.attrs, n.origin, t, n.name)
 
     def joined(self, n, t, found):

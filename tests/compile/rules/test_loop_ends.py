@@ -147,11 +147,10 @@ def test_where_a_row_meets_the_state(text, shape):
     rows = f64(None, *shape)("rows")
     y, s, x, c, f = (f64(*t)(k) for t, k in zip([shape] * 3 + [()] * 2, "ysxcf", strict=True))
     first = T.inc_subtensor(T.zeros_like(rows)[0], rows[1])
-    made = Draft(rows.shape[0], {y: first, x: rows}, [
-        Rows([s], (1,), rows[:1], eval(text, {"T": T, "s": s, "x": x, "y": y, "c": c}))],
-        {c: f}).build()[0][-1]
+    new = eval(text, {"T": T, "s": s, "x": x, "y": y, "c": c})
     given = {rows: numbers(4, *shape), f: np.array(0.3)}
-    for passes in ("", "-collect"):
+    for seqs, passes in (({y: first, x: rows}, ""), ({x: rows, y: first}, "-collect")):
+        made = Draft(rows.shape[0], seqs, [Rows([s], (1,), rows[:1], new)], {c: f}).build()[0][-1]
         same(made, given, passes=passes)
         fired = rewritten(made, f"{passes} -loops.hoist -loops.invariant")[1]
         assert bool(fired.get("ends")) is MEETINGS[text], passes

@@ -8,7 +8,7 @@ from symgrad.compile.rewrite import Log
 from symgrad.compile.rules.loop_lengths import bounds, counts, rank_up
 from symgrad.compile.rules.loop_work import House
 from symgrad.ops.index import FULL, Slice
-from symgrad.types import Type
+from symgrad.types import Tuple, Type
 
 n, m = Type("int64")("n"), Type("int64")("m")
 X, Y = Type("float64", (None, 3))("X"), Type("float64", (None, None))("Y")
@@ -129,6 +129,7 @@ def test_the_first_rows(how):
         assert house.beyond(rows.type.shape[0], count) == 0 or want == "subtensor"
         if want == "specify_shape":
             assert rows.inputs[1] is count and len(rows.inputs) == 3
+            assert house.beyond(cut.type.shape[0], count) != 0
 
 
 @pytest.mark.parametrize("more, start, want", [
@@ -138,9 +139,10 @@ def test_rows_of_a_buffer(more, start, want):
     house, n, *_ = pooled()
     x = told(house, n, more, 2)
     part, found = house.part(x, n, start), []
-    assert house.beyond(part.type.shape[0], n) == 0
+    assert house.beyond(part.type.shape[0], n) == 0 and part.type.shape[1:] == x.type.shape[1:]
     while part is not x:
         if part.op.name == "subtensor":
+            assert part.attrs[0][1:] == (FULL,)
             found.append(tuple(part.attrs[0][0][:2]))
         part = part.inputs[0]
     assert found[::-1] == want
@@ -164,6 +166,7 @@ def test_steps_and_more_as_a_number():
 
 def test_rows_that_are_all_the_same():
     house, n, _, a, five = pooled()
+    assert house.beyond(house.stretched(a, n).type.shape[0], n) == 0
     made = house.stretched(a, n, 1)
     assert house.beyond(made.type.shape[0], n) == 1 and made.type.shape[1:] == a.type.shape
     assert made.inputs[0] is a and house.offset(made.inputs[1], n) == 1
@@ -174,4 +177,45 @@ def test_rows_that_are_all_the_same():
 @pytest.mark.parametrize("rank, shape", [(1, (5, 2)), (2, (5, 1, 2)), (3, (5, 1, 1, 2))])
 def test_rows_align_with_those_of_a_larger_rank(rank, shape):
     house, *_, five = pooled()
-    assert rank_up(house, five, rank).type.shape == shape
+    made = rank_up(house, five, rank)
+    assert made.type.shape == shape and (made is five) is (rank == 1)
+
+
+def test_lengths_that_are_said_to_be_the_same():
+    house, n, _, a, _, y = pooled(Y)
+    d, e = house.span(n, 2), a.type.shape[0]
+    left, right = a.type.with_shape((e, d)), a.type.with_shape((d, d))
+    for old, new in ((left, right), (right, right)):
+        house.unite(old, new, a)
+    assert house.pool.find(d) is house.pool.find(e) is e
+    assert house.beyond(e, n) == house.beyond(d, n) == 2 and house.span(n, 2) is e
+    assert house.settled(right).shape == (e, e) and house.settled(left) is house.settled(right)
+    both = house.settled(Tuple((right, a.type)))
+    assert both.items == (house.settled(right), a.type)
+    p, q = y.type.shape
+    house.unite(y.type.with_shape((p,)), y.type.with_shape((7,)), y)
+    house.unite(y.type.with_shape((house.span(n, 1),)), y.type.with_shape((q,)), y)
+    assert house.pool.find(p) == 7 and house.beyond(q, n) == 1
+
+
+def test_nodes_on_other_inputs_keep_what_is_known_of_their_lengths():
+    house, n, _, a, five, whole, part, row, total, scalar = pooled(
+        T.exp(ANY), ANY[1:], ANY[0], ANY.sum(), T.exp(FIVE.sum())[()])
+    for node in (whole, part, row, total, scalar):
+        assert house.remade(node, node.inputs) is node
+    x = told(house, n, 2, 2)
+    assert house.remade(row, (x,)).type.shape == (2,)
+    assert house.remade(whole, (five,)).type.shape == (5, 2)
+    rows = house.remade(part, (x,))
+    assert rows.op is part.op and rows.inputs == (x,)
+    assert house.beyond(rows.type.shape[0], n) == 1 and rows.type.shape[1:] == (2,)
+    assert house.pool.find(part.type.shape[0]) is house.pool.find(rows.type.shape[0])
+    across, = house.pool.intern([Y[:, 1:]])
+    assert house.remade(across, across.inputs) is across
+
+
+def test_rows_whose_number_is_known_are_told_by_it():
+    house, n, *_ , part, every = pooled(ANY[1:], ANY[::2])
+    x = told(house, n, 2, 2)
+    assert house.beyond(house.remade(part, (x,)).type.shape[0], n) == 1
+    assert house.beyond(house.remade(every, (x,)).type.shape[0], n) is None
