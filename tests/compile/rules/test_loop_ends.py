@@ -232,6 +232,47 @@ def test_a_state_that_never_changes(steps, read):
     assert len(left.attrs[0].states) == 1
 
 
+STEADY = {  # taps of a state, what it goes on as, whether it is kept, whether it never changes
+    "never": ((1,), "r", True, True), "never, and its last row": ((1,), "r", False, True),
+    "every other": ((2,), "r", True, False), "one of two": ((1, 2), "r", True, False),
+    "the other of two": ((1, 2), "q", True, False), "another state": ((1,), "s", True, False),
+    "a little": ((1,), "r + 0.1", True, False),
+}
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("how", STEADY)
+def test_which_states_never_change(how, ends):
+    """Where a loop may end it is not known how many rows there are."""
+    taps, new, keep, steady = STEADY[how]
+    x, s, r, q = (f64(3)(k) for k in "xsrq")
+    init = T.stack([V] * max(taps))
+    made = Draft(N, {x: Y}, [
+        Rows([s], (1,), R, T.tanh(s + x * r)),
+        Rows([r, q][:len(taps)], taps, init, eval(new, {"s": s, "r": r, "q": q}), keep)], {}, [],
+        T.gt(s.sum(), 99.0) if ends else None).build()
+    left, = same(made, VALUES, passes="-loops.trim")
+    assert len(left.attrs[0].states) == (1 if steady and not ends else 2)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_map_of_a_fixed_operand(ends):
+    x, s, v = (f64(3)(k) for k in "xsv")
+    made = Draft(N, {x: Y}, [Rows([s], (1,), R, T.tanh(s + x))], {v: V}, [Mapped(v)],
+                 T.gt(s.sum(), 99.0) if ends else None).build()
+    left, = same(made, VALUES)
+    assert len(left.attrs[0].maps) == ends
+
+
+@pytest.mark.parametrize("like", ["Y[:1]", "T.sin(F).dimshuffle('x', 0)"])
+def test_lengths_are_not_read_off_states(like):
+    """So that a state may go that only its length is needed of."""
+    x, s, F = f64(None)("x"), f64(None)("s"), f64(None)("F")
+    made = Draft(N, {x: Y}, [Rows([s], (1,), eval(like, globals() | {"F": F}), T.tanh(s))], {},
+                 [Mapped(x * s.shape[0])]).build()
+    assert not same(made[1], VALUES | {F: numbers(2)})
+
+
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("value", ["s", "n", "T.exp(x)", "x"])
 def test_a_map_of_what_a_state_writes(value, kept):
