@@ -12,10 +12,6 @@ EQUIVALENT = {
         "no elementwise op takes any number of operands, so that all arities are numbers",
     "rules/facts.py::<module>::constant::2000.0 in -2000.0 -> 4000.0":
         "any number will do at which exp, sinh and their like are not finite",
-    "rules/loop_batch.py::Batch._sized::drop::not varies or any([v for _, v in sizes]) ->"
-    " without not varies":
-        "where nothing varies `made` has answered before, so that with a fixed operand a "
-        "size varies",
     "rules/stabilise.py::relu_log1p::where::on(real, 'x') -> None":
         "relu takes no complex numbers",
     "rules/loop_lengths.py::Lengths.joined::constant::True in strict=True -> False":

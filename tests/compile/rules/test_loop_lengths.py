@@ -182,7 +182,7 @@ def test_rows_align_with_those_of_a_larger_rank(rank, shape):
 
 
 def test_lengths_that_are_said_to_be_the_same():
-    house, n, _, a, _, y = pooled(Y)
+    house, n, _, a, five, y = pooled(Y)
     d, e = house.span(n, 2), a.type.shape[0]
     left, right = a.type.with_shape((e, d)), a.type.with_shape((d, d))
     for old, new in ((left, right), (right, right)):
@@ -194,8 +194,11 @@ def test_lengths_that_are_said_to_be_the_same():
     assert both.items == (house.settled(right), a.type)
     p, q = y.type.shape
     house.unite(y.type.with_shape((p,)), y.type.with_shape((7,)), y)
-    house.unite(y.type.with_shape((house.span(n, 1),)), y.type.with_shape((q,)), y)
-    assert house.pool.find(p) == 7 and house.beyond(q, n) == 1
+    assert house.pool.find(p) == 7
+    for other in (five.type.with_shape((house.pool._fresh(0),)),
+                  y.type.with_shape((house.span(n, 1),))):
+        house.unite(y.type.with_shape((q,)), other, y)
+    assert house.beyond(q, n) == 1
 
 
 def test_nodes_on_other_inputs_keep_what_is_known_of_their_lengths():

@@ -165,6 +165,13 @@ def test_maps_of_one_value_are_one(what):
         assert len(found.attrs[0].maps) == count + more
 
 
+def test_a_map_of_a_sequence_is_not_what_a_state_writes():
+    x, s = f64(3)("x"), f64(3)("s")
+    made = Draft(N, {x: X}, [Rows([s], (1,), R, x)], {}, [Mapped(x), Mapped(s * x)]).build()
+    found, = same(made, GIVEN, passes="-loops.hoist -loops.sink -loops.trim")
+    assert len(found.attrs[0].maps) == 2
+
+
 def test_of_two_states_that_write_the_same_one_has_the_rows_of_a_map():
     x, s, t = f64(3)("x"), f64(3)("s"), f64(3)("t")
     new = T.tanh(s + x)
