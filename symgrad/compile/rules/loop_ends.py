@@ -13,7 +13,7 @@ from symgrad.ops.logic import gt, where
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, squeeze, unsqueeze
-from symgrad.ops.source import alloc, zeros_like
+from symgrad.ops.source import alloc
 
 DEEP = 6  # how far down an operand is looked through
 
@@ -200,7 +200,7 @@ def row(house, x, v):
         y = house.build(lambda: y[0])
     if all([e == FULL for e in rest]):
         return y
-    base = house.build(lambda: zeros_like(x.inputs[0][0]))
+    base = broadcast_to.of(house.zero(x.type.dtype), *house.sizes(x.inputs[0])[1:])
     return house.build(lambda: inc_subtensor.of(base, y, *scalars, idx=rest))
 
 

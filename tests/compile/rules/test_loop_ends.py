@@ -8,8 +8,11 @@ import symgrad.tensor as T
 from symgrad.compile.pool import absorb, export
 from symgrad.compile.rewrite import Log
 from symgrad.compile.rules.loop_ends import same_rows
+from symgrad.compile.rules.loop_results import Work
 from symgrad.compile.rules.loop_work import House
+from symgrad.compile.rules.loops import BEFORE
 from symgrad.interpret import run
+from symgrad.node import toposort
 from symgrad.ops.draft import Draft, Mapped, Rows
 from symgrad.types import Type
 
@@ -82,6 +85,38 @@ def test_no_steps_no_rows(text):
                  ).build()[0][-1]
     for steps in (0, 1, 3):
         same(made, VALUES | {Y: numbers(3, 3), n: np.array(steps)})
+
+
+@pytest.mark.parametrize("part, reverse", [("[:1]", False), ("[-1:]", True), ("[:1, 1:]", False)])
+def test_where_there_are_no_steps_nothing_is_added(part, reverse):
+    y, s = f64(3)("y"), f64(3)("s")
+    rows = eval(f"T.inc_subtensor(zeros(){part}, 2.0)")
+    made = Draft(N, {y: rows}, [Rows([s], (1,), R, T.tanh(s + y))], {}, [], None,
+                 reverse).build()[0]
+    for count in (0, 1, 3):
+        same(made[0 if reverse else -1], VALUES | {Y: numbers(count, 3)}, "ends")
+
+
+def test_no_question_is_asked_where_the_steps_are_known():
+    y, s = f64(3)("y"), f64(3)("s")
+    rows = T.inc_subtensor(T.zeros((7, 3), "float64")[0], V)
+    made = Draft(T.constant(7, dtype="int64"), {y: rows}, [
+        Rows([s], (1,), R, T.tanh(s + y))]).build()[0][-1]
+    same(made, VALUES, "ends")
+    assert "where" not in [n.op.name for n in toposort(rewritten(made)[0])]
+
+
+def test_a_loop_with_nothing_to_do_is_left_alone():
+    x, s = f64(3)("x"), f64(3)("s")
+    made = Draft(N, {x: Y}, [Rows([s], (1,), R, T.tanh(s * x.shape[0] + x))], {},
+                 [Mapped(s * x)]).build()
+    pool, graph = absorb(made)
+    house, node = House(pool, Log(), frozenset()), graph[0].inputs[0]
+    for form in BEFORE:
+        work = Work(house, node, node.inputs)
+        form(work)
+        assert not work.changed, form
+        assert [r.inputs[0] is node for r in work.emit()] == [True, True]
 
 
 CUT = {  # what is read of 8 rows in 7 steps: whether a row is the first one's, and backwards
