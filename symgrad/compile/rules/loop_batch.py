@@ -9,7 +9,7 @@ from __future__ import annotations
 from symgrad.compile.rules.loop_lengths import rank_up
 from symgrad.derive import expansion
 from symgrad.node import CONST, toposort
-from symgrad.op import weak_numbers
+from symgrad.op import cast_node, weak_numbers
 from symgrad.ops.index import FULL, gather, layout
 from symgrad.ops.join import join
 from symgrad.ops.lengths import length, product
@@ -18,7 +18,6 @@ from symgrad.ops.math import mul
 from symgrad.ops.reduce import sum_
 from symgrad.ops.shape import broadcast_to, reshape, transpose, unsqueeze
 from symgrad.ops.source import arange
-from symgrad.types import Tuple
 
 
 class Batch:
@@ -45,16 +44,12 @@ class Batch:
             return pool.make(x.op, nodes, x.attrs, x.origin), False
         if x.op is length:
             return pool.make(length, nodes, (x.attrs[0] + 1,), x.origin), False
-        if type(x.type) is Tuple or type(x.inputs[0].type) is Tuple:
-            return None
         form = getattr(self, f"_{x.op.name}", None) or getattr(self, f"_{x.op.kind}", None)
         with weak_numbers():
             found = form(x, inputs) if form is not None else None
         if found is None:
             return None
-        found = self.house.intern(found, x.origin)
-        fits = found.type.dtype == x.type.dtype and found.type.ndim == x.type.ndim + 1
-        return (found, True) if fits else None
+        return self.house.intern(found, x.origin), True
 
     def all_rows(self, pair, rank):
         """Rows of a value, whether it has them or not, with axes for a rank."""
@@ -72,15 +67,21 @@ class Batch:
 
     def _reduction(self, x, inputs):
         axes = tuple([a + 1 for a in x.attrs[0]])
-        return self.house.pool.make(x.op, (inputs[0][0],), (axes, *x.attrs[1:]), x.origin)
+        return self.house.pool.make(x.op, (inputs[0][0],), (axes,), x.origin)
 
     def _composite(self, x, inputs):
         if x.op.params == ("axis",) and type(x.attrs[0]) is tuple and len(inputs) == 1:
             return self._reduction(x, inputs)
-        whole = self.house.intern(expansion(x), x.origin)
-        found = self(whole)
-        return None if found is None else found[0] if found[1] else self.all_rows(found,
-                                                                                  x.type.ndim)
+        return self.spelled(x, expansion(x))
+
+    def _pick(self, x, inputs):
+        rows, y = x.inputs
+        return self.spelled(x, gather.of(rows, arange(length.of(y, axis=0)), y, idx=("#", "#")))
+
+    def spelled(self, x, whole):
+        """Rows of a value that is spelled in other ops."""
+        found = self(self.house.intern(whole, x.origin))
+        return None if found is None else self.all_rows(found, x.type.ndim)
 
     # -- views
 
@@ -97,18 +98,17 @@ class Batch:
         idx = x.attrs[0]
         if not varies and idx == ("@", *(FULL,) * (len(idx) - 1)):
             return gather.of(base, scalars[0][0], idx=("#", *idx[1:]))
-        if not varies or any([v for _, v in scalars]):
+        if any([v for _, v in scalars]):
             return None
         return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *idx))
 
     def _sized(self, x, inputs):
-        (base, varies), *sizes = inputs
-        if not varies or any([v for _, v in sizes]):
+        (base, _), *sizes = inputs
+        if any([v for _, v in sizes]):
             return None
         if x.op is not reshape:
             base = rank_up(self.house, base, x.type.ndim)
-        op = broadcast_to if x.op.name == "alloc" else x.op
-        return op.of(base, self.n, *[i for i, _ in sizes])
+        return x.op.of(base, self.n, *[i for i, _ in sizes])
 
     _reshape = _broadcast_to = _specify_shape = _alloc = _sized
 
@@ -126,7 +126,7 @@ class Batch:
         ranks = x.inputs[0].type.ndim, x.inputs[1].type.ndim
         if a_varies and b_varies:
             if ranks == (1, 1):
-                return sum_.of(mul.of(a, b), axis=(1,))
+                return cast_node(sum_.of(mul.of(a, b), axis=(1,)), x.type.dtype)
             a = a if ranks[0] == 2 else unsqueeze.of(a, axes=(1,))
             b = b if ranks[1] == 2 else unsqueeze.of(b, axes=(2,))
             return reshape.of(batched_dot.of(a, b), self.n, *self.outer(x, inputs))
@@ -148,11 +148,11 @@ class Batch:
         return sizes
 
     def _tensordot(self, x, inputs):
-        (a, a_varies), (b, b_varies) = inputs
+        (a, _), (b, b_varies) = inputs
         mine, theirs = x.attrs[0]
-        if a_varies and not b_varies:
-            return tensordot.of(a, b, axes=(tuple([k + 1 for k in mine]), theirs))
-        return None
+        if b_varies:
+            return None
+        return tensordot.of(a, b, axes=(tuple([k + 1 for k in mine]), theirs))
 
     def _batched_dot(self, x, inputs):
         (a, a_varies), (b, b_varies) = inputs
@@ -160,9 +160,7 @@ class Batch:
             return None
         found = batched_dot.of(*[reshape.of(z, product(self.house.sizes(z)[:2]),
                                             *self.house.sizes(z)[2:]) for z in (a, b)])
-        same = a.type.shape[1] is b.type.shape[1] or a.type.shape[1] == b.type.shape[1]
-        sizes = self.house.sizes(a)
-        return reshape.of(found, self.n, *sizes[1:3], self.house.sizes(b)[3]) if same else None
+        return reshape.of(found, self.n, *self.house.sizes(a)[1:3], self.house.sizes(b)[3])
 
     # -- places
 
@@ -171,12 +169,11 @@ class Batch:
         idx = x.attrs[0]
         width = max([i.type.ndim for i in x.inputs[1:]])
         moving = any([v for _, v in indices])
-        if varies and not moving:
+        if not moving:
             together = "#" in idx and "".join(["#" if e == "#" else "-" for e in idx]).strip(
                 "-").count("-") == 0
             return x.op.of(base, *[i for i, _ in indices], idx=(FULL, *idx)) if together else None
-        if layout(idx, width)[0] != ("#", 0) or any(
-                [v and not i.type.ndim for (_, v), i in zip(indices, x.inputs[1:], strict=True)]):
+        if layout(idx, width)[0] != ("#", 0) or any([v and i.type.ndim == 1 for i, v in indices]):
             return None
         arrays = [rank_up(self.house, i, width) if v else i for i, v in indices]
         if not varies:
@@ -188,7 +185,7 @@ class Batch:
     def _inc_subtensor(self, x, inputs):
         base, (y, y_varies), *indices = inputs
         idx, set = x.attrs
-        if y_varies and not x.inputs[1].type.ndim and x.type.ndim > len(indices):
+        if y_varies and not x.inputs[1].type.ndim and layout(idx, 1):
             return None
         if any([v for _, v in indices]):
             return self.written(x, base, (y, y_varies), indices)
@@ -197,8 +194,6 @@ class Batch:
             return None
         if x.inputs[1].type.ndim:
             y = self.all_rows((y, y_varies), x.inputs[1].type.ndim)
-        elif y_varies:
-            return None
         return x.op.of(self.all_rows(base, x.type.ndim), y, *[i for i, _ in indices],
                        idx=(FULL, *idx), set=set)
 
@@ -208,13 +203,13 @@ class Batch:
         kinds = [e for e in idx if e != FULL]
         if idx[:len(kinds)] != tuple(kinds) or kinds not in (["@"], ["#"] * len(kinds)):
             return None
-        width = 0 if kinds == ["@"] else max([i.type.ndim for i in x.inputs[2:]])
+        width = max([i.type.ndim for i in x.inputs[2:]])
         arrays = [self.all_rows(i, width) for i in indices]
         steps = self.house.intern(arange(self.n))
         if width:
             steps = unsqueeze.of(steps, axes=tuple(range(1, 1 + width)))
         rank = x.inputs[1].type.ndim
-        value = self.all_rows(y, rank) if rank or y[1] else y[0]
+        value = self.all_rows(y, rank) if rank else y[0]
         return x.op.of(self.all_rows(base, x.type.ndim), value, steps, *arrays,
                        idx=("#", *["#"] * len(kinds), *idx[len(kinds):]), set=set)
 

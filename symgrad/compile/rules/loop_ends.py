@@ -7,13 +7,13 @@ from functools import reduce
 
 from symgrad.compile.rules.common import measure, zeros
 from symgrad.node import CONST
-from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.index import FULL, Slice, slots, subtensor
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import gt, where
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, squeeze, unsqueeze
-from symgrad.ops.source import alloc, zeros_like
+from symgrad.ops.source import alloc
 
 DEEP = 6  # how far down an operand is looked through
 
@@ -42,7 +42,7 @@ def steady(work):
 
 def same_rows(house, x, deep=DEEP):
     """(value, lengths) if all rows are the value, stretched to these lengths; else None."""
-    if not deep or not x.type.ndim:
+    if not deep:
         return None
     if x.op is broadcast_to or x.op is alloc:
         base = x.inputs[0]
@@ -50,8 +50,6 @@ def same_rows(house, x, deep=DEEP):
             if base.type.shape[0] != 1:
                 return None
             base = house.pool.make(squeeze, (base,), ((0,),))
-        while base.op is broadcast_to:
-            base = base.inputs[0]
         return base, x.inputs[2:]
     if x.op is subtensor:
         return same_rows(house, x.inputs[0], deep - 1) if rows_only(x) else None
@@ -163,9 +161,9 @@ def parts(house, x, d, deep=DEEP):
         if x.op is add and all([i.type.ndim == x.type.ndim for i in x.inputs]):
             found = [parts(house, i, d, deep - 1) for i in x.inputs]
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
-        if x.op is subtensor and rows_only(x) and (d.reverse or not x.attrs[0][0].start):
+        if x.op is subtensor and rows_only(x) and not first_cut(x.attrs[0][0], d):
             ends, others = parts(house, x.inputs[0], d, deep - 1)
-            if ends or not others:
+            if ends:
                 return ends, [house.remade(x, (o, *x.inputs[1:])) for o in others]
         if x.op is inc_subtensor and first_read(house, x, d) and (
                 not x.attrs[1] or zeros(x.inputs[0])):
@@ -174,15 +172,20 @@ def parts(house, x, d, deep=DEEP):
     return [], [x]
 
 
+def first_cut(part, d):
+    """Whether a range of rows may leave out the one that the first step reads."""
+    return part.stop is not None if d.reverse else part.start
+
+
 def first_read(house, x, d):
     """Whether a write goes to the row that the first step reads: the last one or the first."""
     k, length = x.attrs[0][0], x.type.shape[0]
     if isinstance(k, Slice):
-        if k.step is not None or k.stop is not None and d.reverse:
+        if k.step is not None or first_cut(k, d) or not d.reverse and k.stop != 1:
             return False
-        k = k.start if d.reverse else (k.start or 0) if k.stop == (k.start or 0) + 1 else None
+        k = k.start or 0
     if not d.reverse:
-        return k == 0 and isinstance(k, int)
+        return k == 0
     if k == "@":
         more = house.beyond(length, d.n)
         return more is not None and house.offset(x.inputs[2], d.n) == more - 1
@@ -192,12 +195,12 @@ def first_read(house, x, d):
 def row(house, x, v):
     """What a write puts into its row."""
     idx, y = x.attrs[0], x.inputs[1]
-    rest, scalars = idx[1:], x.inputs[2 + (idx[0] == "@"):]
+    rest, scalars = idx[1:], x.inputs[2 + len(slots(idx[:1])):]
     if isinstance(idx[0], Slice) and y.type.ndim:
         y = house.build(lambda: y[0])
     if all([e == FULL for e in rest]):
         return y
-    base = house.build(lambda: zeros_like(x.inputs[0][0]))
+    base = broadcast_to.of(house.zero(x.type.dtype), *house.sizes(x.inputs[0])[1:])
     return house.build(lambda: inc_subtensor.of(base, y, *scalars, idx=rest))
 
 
@@ -229,7 +232,5 @@ def meeting(work, v):
         if any([n in above for n in up(s.reads[0])[1:]]):
             first = path[1]
             other = first.inputs[1] if first.inputs[0] is v else first.inputs[0]
-            if first.inputs[0] is not first.inputs[1] and [
-                    d == 1 for d in other.type.shape] == thin:
-                return s, {first: other}
+            return s, {first: other}
     return None, None

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from symgrad.compile.rules.loop_batch import Batch
 from symgrad.compile.rules.loop_work import prune
-from symgrad.ops.ifelse import held, ifelse
+from symgrad.ops.ifelse import ifelse
 from symgrad.ops.scan_grad import cheap
-from symgrad.types import Tuple, is_float
+from symgrad.types import is_float
 
 # -- once
 
@@ -20,11 +20,10 @@ def invariant(work):
     level = work.levels()
     batch = Batch(house, d.n, {v: (x, False) for v, x in d.fixed.items()})
     taken, needed = {}, set(house.outputs(d))
-    stay = held(house.outputs(d))
     for n in reversed(work.order()):
         if n not in needed:
             continue
-        if not level[n] and n not in stay and worth(n) and (found := batch(n)) is not None:
+        if not level[n] and worth(n) and (found := batch(n)) is not None:
             taken[n] = work.fix(found[0], n.name)
             work.note("invariant", found[0])
         else:
@@ -48,9 +47,9 @@ def always(n):
 def worth(n):
     """Whether a value is worth computing once: not what is a view, nor what is cheap and larger
     than what it is made of, nor lengths."""
-    if n.op.kind in ("leaf", "view", "source") or type(n.type) is Tuple:
+    if n.op.kind in ("leaf", "view", "source"):
         return False
-    if n.op.kind == "elementwise" and cheap(n):
+    if cheap(n):
         if not n.type.ndim and not is_float(n.type.dtype):
             return False
         return any([i.type.shape == n.type.shape and i.op.kind != "view" for i in n.inputs])
@@ -75,16 +74,12 @@ def hoisted(work):
             work.become(m, rows)
             work.note("hoist", rows)
     taken, needed = {}, set(house.outputs(d))
-    stay = held(house.outputs(d))
     for n in reversed(work.order()):
         if n not in needed:
             continue
-        found = batch(n) if level[n] == 1 and n not in stay and heavy(n, level) else None
+        found = batch(n) if level[n] == 1 and heavy(n, level) else None
         if found is not None and found[1]:
-            t = n.type
-            taken[n] = house.leaf(found[0].type.with_shape(
-                [a if isinstance(a, int) else b for a, b in
-                 zip(t.shape, found[0].type.shape[1:], strict=True)]), n.name, n.origin)
+            taken[n] = house.leaf(n.type, n.name, n.origin)
             d.seqs[taken[n]] = found[0]
             work.note("hoist", found[0])
         else:
@@ -98,4 +93,4 @@ def heavy(n, level):
     """Whether a value is a product with, or rows of, what is the same in all steps."""
     if n.op.kind == "contract":
         return any([not level[i] for i in n.inputs])
-    return n.op.kind == "gather" and not level[n.inputs[0]] and len(n.inputs) > 1
+    return n.op.kind == "gather" and not level[n.inputs[0]]

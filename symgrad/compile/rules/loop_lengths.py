@@ -27,8 +27,6 @@ class Lengths:
     # -- making nodes
 
     def intern(self, node, origin=None):
-        if node in self.pool.members:
-            return node
         return self.pool.intern([node], origin)[0]
 
     def build(self, function, *args):
@@ -81,8 +79,6 @@ class Lengths:
         """c, if a scalar is evidently n + c; else None."""
         if scalar is n:
             return 0
-        if scalar.op is CONST and n.op is CONST:
-            return int(scalar.data) - int(n.data)
         if scalar.op in (add, sub) and scalar.inputs[1].op is CONST:
             inner = self.offset(scalar.inputs[0], n)
             c = int(scalar.inputs[1].data)
@@ -91,8 +87,6 @@ class Lengths:
 
     def unite(self, old, new, node):
         """Lengths of two types of one value are the same."""
-        if old is new or type(old) is Tuple:
-            return
         for a, b in zip(old.shape, new.shape, strict=True):
             if a is not b:
                 told = self.told.get(a) or self.told.get(b)
@@ -104,8 +98,7 @@ class Lengths:
         """A type with each length told in one way."""
         if type(t) is Tuple:
             return Tuple(tuple([self.settled(i) for i in t.items]))
-        shape = tuple([self.pool.find(d) for d in t.shape])
-        return t if shape == t.shape else t.with_shape(shape)
+        return t.with_shape([self.pool.find(d) for d in t.shape])
 
     def remade(self, n, inputs):
         """A node on other inputs, its lengths told as well as they are known."""
@@ -117,10 +110,6 @@ class Lengths:
                 t = self.joined(n, t, t.with_shape((rows, *t.shape[1:])))
             first = self.pool.make(n.op, inputs, n.attrs, n.origin, None, n.name)
             t = self.joined(n, t, first.type)  # the same with other names for its lengths
-            if first.type is t:
-                return first
-        if inputs == n.inputs and t is n.type:
-            return n
         return self.pool.make(n.op, inputs, n.attrs, n.origin, t, n.name)
 
     def joined(self, n, t, found):
@@ -163,10 +152,7 @@ class Lengths:
         else:
             made = self.pool.make(subtensor, (x, n), ((Slice(None, "@"), *rest),), origin,
                                   fitted if more else None)
-        if more is not None and more > 0 or made.type.shape[0] is d and n.op is CONST:
-            return made
-        if n.op is minimum and counts(n) and t.shape[0] in [
-                self.pool.find(static_length(i)) for i in n.inputs]:
+        if (more or 0) > 0 or t.shape[0] in map(self.pool.find, bounds(n) or ()):
             return made
         sizes = [n, *[self.pool.make(length, (x,), (k,)) for k in range(1, t.ndim)]]
         return self.pool.make(specify_shape, (made, *sizes), (), origin, fitted)
@@ -201,11 +187,19 @@ class Lengths:
                 for k, d in enumerate(x.type.shape)]
 
 
+def bounds(n):
+    """Lengths that a number evidently does not surpass; None if it may be negative."""
+    if n.op is CONST:
+        return [] if int(n.data) >= 0 else None
+    if n.op is length:
+        return [n.inputs[0].type.shape[n.attrs[0]]]
+    found = [bounds(i) for i in n.inputs] if n.op is minimum else [None]
+    return None if None in found else sum(found, [])
+
+
 def counts(n):
     """Whether a number is evidently not negative."""
-    if n.op is CONST:
-        return int(n.data) >= 0
-    return n.op is length or n.op is minimum and all([counts(i) for i in n.inputs])
+    return bounds(n) is not None
 
 
 def rank_up(lengths, x, rank):

@@ -13,6 +13,7 @@ from symgrad.compile.pattern import exact
 from symgrad.compile.rules.loop_results import Work
 from symgrad.compile.rules.loop_work import House
 from symgrad.node import CONST, toposort
+from symgrad.ops.draft import Draft
 from symgrad.ops.scan import item, loop
 
 KINDS = {"merge": exact}
@@ -41,22 +42,18 @@ def merged(house, outputs):
     for n in toposort(outputs):
         depth[n] = max([depth[i] for i in n.inputs], default=0) + (n.op is loop)
     order = sorted(depth, key=lambda n: (depth[n], n.op is not loop))
-    new, at, wide = {}, 0, sum([n.op is loop for n in order])
-    while at < len(order):
-        n = order[at]
-        if n.op is loop:
-            alike = [m for m in itertools.takewhile(lambda m: m.op is loop, order[at:at + wide])
-                     if depth[m] == depth[n]]
-            together(house, alike, new)
-            at += len(alike)
+    new = {}
+    for loops, members in itertools.groupby(order, lambda n: n.op is loop):
+        if loops:
+            together(house, list(members), new)
             continue
-        if n.op is item and type(new[n.inputs[0]]) is list:
-            new[n] = new[n.inputs[0]][n.attrs[0]]
-            house.unite(n.type, new[n].type, new[n])
-        else:
+        for n in members:
             inputs = tuple([new[i] for i in n.inputs])
-            new[n] = house.remade(n, inputs) if inputs else n
-        at += 1
+            if n.op is item and type(inputs[0]) is list:
+                new[n] = inputs[0][n.attrs[0]]
+                house.unite(n.type, new[n].type, new[n])
+            else:
+                new[n] = house.remade(n, inputs) if inputs else n
     return [new[o] for o in outputs]
 
 
@@ -69,7 +66,7 @@ def together(house, loops, new):
         body = n.attrs[0]
         groups.setdefault((inputs[0], body.reverse, body.until, body.save), []).append(n)
     for members in groups.values():
-        if "merge" not in house.off and len(members) > 1:
+        if "merge" not in house.off:
             for part in connected(members, new):
                 if len(part) > 1:
                     merge(house, [(n, new[n]) for n in part], new)
@@ -125,19 +122,14 @@ def merge(house, pairs, new):
 
 def one_end(house, works):
     """Whether until-loops stop at the same step: taken together, their conditions are equal."""
-    trial = Work(house, works[0].node, works[0].inputs)
-    ends = [trial.d.until]
-    for w in works[1:]:
-        other = Work(house, w.node, w.inputs)
-        trial.d.seqs.update(other.d.seqs)
-        trial.d.states += other.d.states
-        trial.d.fixed.update(other.d.fixed)
-        ends.append(other.d.until)
-    trial.d.maps.clear()
-    trial.d.until = None
-    same = shared(trial.d)
-    same.update(equal_states(house, trial.d, same)[0])
-    return len(set(house.mapped(ends, same))) == 1
+    d = Draft(works[0].d.n)
+    for w in works:
+        d.seqs.update(w.d.seqs)
+        d.states += w.d.states
+        d.fixed.update(w.d.fixed)
+    same = shared(d)
+    same.update(equal_states(house, d, same)[0])
+    return len(set(house.mapped([w.d.until for w in works], same))) == 1
 
 
 # -- what is there twice
@@ -184,7 +176,7 @@ def share(work):
             if m.keep:
                 rows[m.value] = m
     d.maps = maps
-    work.results = [instead.get(r, r) if type(r) is not tuple else r for r in work.results]
+    work.results = [instead.get(r, r) for r in work.results]
     return bool(same or instead)
 
 
@@ -209,7 +201,7 @@ def equal_states(house, d, same):
                 parts.setdefault(nexts[s], []).append(s)
             finer += parts.values()
         finer = [g for g in finer if len(g) > 1]
-        if sum(map(len, finer)) == len(states) and len(finer) == len(groups):
+        if finer == groups:
             break
         groups = finer
     else:
