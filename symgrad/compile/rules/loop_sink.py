@@ -82,7 +82,7 @@ def added(work, s):
         users[o] = users.get(o, 0) + 1
     x, terms = s.next, []
     while x is not own:
-        if x.op not in (add, sub) or users[x] > 1 or x.type.shape != s.next.type.shape:
+        if x.op not in (add, sub) or users[x] > 1:
             return None
         a, b = x.inputs
         below = [a, b] if x.op is add else [a]
@@ -137,7 +137,7 @@ class Sums:
             return self.of_sequences(x)
         form = getattr(self, f"_{x.op.name}", None)
         found = form(x, *x.inputs) if form is not None else None
-        if found is None and x.inputs and self.work.stacked(x):
+        if found is None and self.work.stacked(x):
             found = sum_.of(self.rows(x), axis=(0,))
         return found if found is not None and found.type.dtype == x.type.dtype else None
 
