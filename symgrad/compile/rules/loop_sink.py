@@ -213,7 +213,7 @@ class Sums:
     def left(self, a):
         """(p, k) of each step as (p, n k)."""
         if a.type.ndim == 1:
-            return self.line(self.rows(a))
+            return flat(self.rows(a))
         if a.op is transpose:
             return transpose.of(flat(self.rows(a.inputs[0])))
         rows = transpose.of(self.rows(a), axes=(1, 0, 2))
@@ -222,15 +222,9 @@ class Sums:
 
     def right(self, b):
         """(k, q) of each step as (n k, q)."""
-        if b.type.ndim == 1:
-            return self.line(self.rows(b))
         if b.op is transpose:
             return flat(transpose.of(self.rows(b.inputs[0]), axes=(0, 2, 1)))
         return flat(self.rows(b))
-
-    @staticmethod
-    def line(x):
-        return reshape.of(x, product([length.of(x, axis=k) for k in (0, 1)]))
 
     def _mul(self, x, a, b):
         for same, other in ((a, b), (b, a)):

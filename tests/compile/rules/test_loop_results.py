@@ -3,13 +3,17 @@ that are there once, mapped values that are states' rows."""
 
 import numpy as np
 import pytest
-from loops_rewritten import f64, numbers, ops, rewritten, same
+from loops_rewritten import agree, f64, numbers, ops, rewritten, same
 
 import symgrad.tensor as T
+from symgrad.compile.passes import apply, select
+from symgrad.compile.pool import absorb, export
 from symgrad.errors import ShapeError
 from symgrad.interpret import run
 from symgrad.node import toposort
 from symgrad.ops.draft import Draft, Mapped, Rows
+from symgrad.ops.index import subtensor
+from symgrad.ops.shape import broadcast_to
 from symgrad.types import Type
 
 X, Y, W, J = f64(None, 3)("X"), f64(None, 3)("Y"), f64(None, None)("W"), Type("int64")("J")
@@ -49,6 +53,22 @@ def test_an_operand_is_there_once():
         s * T.shape(s)[0] + T.shape(s)[1]))]).build()
     left, = same(made, GIVEN, passes="-loops.invariant")
     assert left.attrs[0].fixed == 1
+
+
+def test_what_is_computed_before_the_loop_may_be_there():
+    x, h, c, e, C = (f64(3)(k) for k in "xhceC")
+    left, = same(Draft(X.shape[0], {x: X}, [Rows([h], (1,), X[:1], T.tanh(h * e + x * T.exp(c)))],
+                       {c: C, e: T.exp(C)}).build(), GIVEN | {C: numbers(3)}, "invariant")
+    assert left.attrs[0].fixed == 1
+
+
+def test_a_number_has_no_rows():
+    c, h = f64()("c"), f64()("h")
+    number = subtensor.of(broadcast_to.of(c), idx=())
+    rows = Draft(X.shape[0], {}, [Rows([h], (1,), T.ones((1,), "float64"), T.tanh(h))]).build()[0]
+    pool, graph = absorb([rows * number])
+    new = export(apply(["loops"], graph, pool, select("")), pool)
+    agree(run([rows * c], GIVEN | {c: np.array(0.5)}), run(new, GIVEN | {c: np.array(0.5)}))
 
 
 @pytest.mark.parametrize("reverse", [False, True])
