@@ -29,6 +29,9 @@ EQUIVALENT = {
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
     # loop_reads, loop_results, loop_sink, loop_trim, loop_unroll, loop_work, loops
+    "rules/loop_reads.py::Reads.replace::condition::a is not b -> True":
+        "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
+        "itself if one is not",
     "rules/loop_results.py::Work.emit::constant::True in strict=True -> False":
         "a loop has as many types as results: `strict` is an assertion",
     "rules/loop_work.py::House.leave::constant::True in strict=True -> False":

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from symgrad.node import CONST, Node
-from symgrad.ops.draft import Mapped, Rows
+from symgrad.ops.draft import Rows
 from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.lengths import length
 from symgrad.ops.logic import ge, where
 from symgrad.ops.scan import item
 from symgrad.ops.shape import unsqueeze
@@ -165,28 +166,25 @@ class Reads:
         n = work.d.n if work.d.until is None else self.items[work.node][len(work.results) - 1]
         return n if read.least else None
 
-    def row(self, work, rows, read, k=None):
+    def row(self, work, rows, read):
         """The read of these rows, which are all that is left of a result."""
         idx = read.node.attrs[0]
         first = (idx[0] == "@") + (list(idx[0]).count("@") if isinstance(idx[0], Slice) else 0)
         rest = read.node.inputs[1 + first:]
         if read.stop is not None:
-            part = Slice(read.row or None, None if read.stop == rows.type.shape[0] else read.stop)
+            part = Slice(read.row, read.stop)
             return self.house.build(lambda: subtensor.of(rows, *rest, idx=(part, *idx[1:])))
         n, number = self.guarded(work, read), self.house.number
-        at = read.row if k is None else k
         if n is None and rows.op is unsqueeze:
             rows, idx = rows.inputs[0], idx[1:]
             if all([e == FULL for e in idx]):
                 return rows
             return self.house.build(lambda: subtensor.of(rows, *rest, idx=idx))
         if n is None:
-            return self.house.build(lambda: subtensor.of(rows, *rest, idx=(at, *idx[1:])))
-        many = rows.type.shape[0]
-        beyond = number(many if isinstance(many, int) else 1)
+            return self.house.build(lambda: subtensor.of(rows, *rest, idx=(read.row, *idx[1:])))
         return self.house.build(lambda: subtensor.of(
-            rows, where.of(ge.of(n, number(read.least)), number(at), beyond), *rest,
-            idx=("@", *idx[1:])))
+            rows, where.of(ge.of(n, number(read.least)), number(read.row), length.of(rows, axis=0)),
+            *rest, idx=("@", *idx[1:])))
 
     # -- the new graph
 
@@ -205,9 +203,8 @@ class Reads:
             if r in work.finals:
                 reads, rows = work.finals[r]
                 rows = made[r] if rows is None else self.house.mapped([rows], stands)[0]
-                shift = -1 if type(r) is Mapped and not work.d.reverse else None
                 for read in reads:
-                    new[read.node] = self.row(work, rows, read, shift)
+                    new[read.node] = self.row(work, rows, read)
             elif isinstance(r, Node):
                 new[old] = self.house.mapped([r], stands)[0]
             elif r in made:

@@ -3,12 +3,12 @@
 "k": all rows are kept; "-": only the last, of which the read takes its own; "?": the same, out of
 range if there are too few steps; "!": an error when it is written.  The first five letters are for
 a state that reads one row, the next for one that reads the last three, then for a mapped value;
-each in the ways below.  N is the number of steps.
+each in the ways below.  N is the number of steps, M ten.
 """
 
 import numpy as np
 import pytest
-from loops_rewritten import agree, f64, numbers
+from loops_rewritten import agree, f64, numbers, same
 
 import symgrad.tensor as T
 from symgrad.compile.passes import apply, select
@@ -21,6 +21,7 @@ from symgrad.ops.scan import loop
 from symgrad.types import Type
 
 X, J = f64(None, 3)("X"), Type("int64")("J")
+M = T.constant(4, dtype="int64") + T.constant(6, dtype="int64")
 RESULTS = {"state": (1,), "deep": (1, 3), "map": ()}
 WAYS = [("on", False), ("back", True), ("five on", False), ("five back", True), ("until", False)]
 
@@ -40,7 +41,7 @@ def made(result, way, reverse):
 def letter(text, result, way, reverse):
     h, n = made(result, way, reverse)
     try:
-        value = eval(text, {"h": h, "N": n, "J": J})
+        value = eval(text, {"h": h, "N": n, "J": J, "M": M})
     except SymgradError:
         return "!"
     pool, graph = absorb([value])
@@ -119,6 +120,7 @@ READS = {
     "h[3:][:N]": "kkkkk kkkkk kkkkk", "h[3:][:N+1]": "kkkkk kkkkk kkkkk",
     "h[:2][0]": "k-k-k k-k-k k-k-k", "h[:3][:2][-1:]": "kkkkk k-k-k kkkkk",
     "h[:3][1:][:1]": "kkkkk k-k-k kkkkk", "h[-2:][:1]": "kkkkk -k-kk kkkkk",
+    "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
 }
 
 
@@ -126,3 +128,21 @@ READS = {
 def test_which_rows_are_kept(text):
     assert READS[text] == " ".join(["".join([letter(text, result, *way) for way in WAYS])
                                     for result in RESULTS])
+
+
+def test_what_is_read_of_a_loop_that_only_another_reads_as_a_whole():
+    """If nobody reads that of the other, its last row is enough; what comes of the other is."""
+    x, y, z, s, a, b, r = (f64(3)(k) for k in "xyzsabr")
+    n, zero = X.shape[0], T.zeros((1, 3), "float64")
+    first = Draft(n, {x: X}, [Rows([s], (1,), zero, T.tanh(s + x)),
+                              Rows([r], (1,), zero, T.tanh(r + s))], {}, [Mapped(r * x)]).build()
+    second = Draft(n, {y: first[0][1:]}, [Rows([a], (1,), zero, T.tanh(a * y))]).build()[0]
+    third = Draft(n, {x: X, z: T.exp(second[1:])}, [Rows([b], (1,), zero, T.sin(b + x))], {},
+                  [Mapped(z * b)]).build()
+    left = same([first[0][-1], third[0][-1]], {X: numbers(4, 3)}, "trim")
+    assert not any([k.keep for m in left for k in m.attrs[0].states])
+    m = f64(3, 3)("m")
+    total = Draft(n, {y: first[0][1:], x: X}, [
+        Rows([m], (1,), T.zeros((1, 3, 3), "float64"), m + T.outer(y, x))]).build()[0]
+    left, = same(total[-1], {X: numbers(4, 3)}, "sink", "trim", passes="-loops.hoist")
+    assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
