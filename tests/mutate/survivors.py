@@ -47,4 +47,12 @@ EQUIVALENT = {
         "ops in which one operand decides alone are commutative: either order matches",
     "rules/facts.py::_others::swap::op.of(x, y) -> op.of(y, x) #2":
         "associative ops that are idempotent are commutative: the pool puts operands in order",
+    # loop_reads, loop_results, loop_sink, loop_trim, loop_unroll, loop_work, loops
+    "rules/loop_reads.py::Reads.replace::condition::a is not b -> True":
+        "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
+        "itself if one is not",
+    "rules/loop_results.py::Work.emit::constant::True in strict=True -> False":
+        "a loop has as many types as results: `strict` is an assertion",
+    "rules/loop_work.py::House.leave::constant::True in strict=True -> False":
+        "types of one rank have as many lengths: `strict` is an assertion",
 }

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from symgrad.node import CONST, Node
-from symgrad.ops.draft import Mapped, Rows
+from symgrad.ops.draft import Rows
 from symgrad.ops.index import FULL, Slice, subtensor
+from symgrad.ops.lengths import length
 from symgrad.ops.logic import ge, where
 from symgrad.ops.scan import item
 from symgrad.ops.shape import unsqueeze
@@ -23,7 +24,37 @@ class Read(NamedTuple):
     stop: int | None = None  # if it is several rows: the row behind them
 
 
-UNKNOWN = (None, True)  # the place of a row that is not known
+class Span(NamedTuple):
+    """Rows of a buffer: all that are at none of `lows` or behind, and before each of `highs`.
+
+    A place is (number, whether counted from the number of steps).
+    """
+
+    lows: list
+    highs: list
+
+    @property
+    def first(self):
+        """The place that is evidently the last of `lows`; None if it depends."""
+        return next((p for p in self.lows if all([steps(p, q) == 0 for q in self.lows])), None)
+
+    @property
+    def end(self):
+        return next((p for p in self.highs if all([steps(q, p) == 0 for q in self.highs])), None)
+
+    def least(self, p):
+        """From how many steps on a row is one of these; None if more steps may be too many."""
+        needed = [steps(p, q) for q in self.lows] + [
+            steps(q, (p[0] + 1, p[1])) for q in self.highs]
+        return None if None in needed else max(needed)
+
+
+def steps(p, q):
+    """From how many steps on a place does not come before another; None if more may be too
+    many."""
+    if p[1] == q[1]:
+        return 0 if p[0] >= q[0] else None
+    return max(q[0] - p[0], 0) if p[1] else None
 
 
 class Reads:
@@ -60,129 +91,100 @@ class Reads:
     def of(self, work, k):
         """What is read of the k-th result: a list of `Read`s, or None if it is needed whole."""
         node = self.items.get(work.node, {}).get(k)
-        if node is None or node not in self.wanted:
+        if node not in self.wanted:
             return []
         r, d = work.results[k], work.d
-        if r is None or not r.keep:
+        if not r.keep:
             return None
         depth = r.depth if type(r) is Rows else 0
-        count = d.n
+        count, fixed = d.n, None
         if d.until is not None:
             count = self.items[work.node].get(len(work.results) - 1, work.node)
-        end = (depth, True) if d.until is None else UNKNOWN
-        found, stack = [], [(node, (0, False), end)]
+        elif d.n.op is CONST:
+            fixed = int(d.n.data)
+
+        def last(place):
+            """Which of the last rows a place is; None if it may be another."""
+            number, counted = place
+            if fixed is None:
+                return number if counted != d.reverse else None
+            return number if d.reverse else number - fixed
+
+        ends = [] if d.until is not None else [
+            (depth, True) if fixed is None else (depth + fixed, False)]
+        found, stack = [], [(node, Span([(0, False)], ends))]
         while stack:
-            x, low, high = stack.pop()
+            x, span = stack.pop()
             if x in self.outputs:
                 return None
             for u in self.users.get(x, ()):
                 if u not in self.wanted:
                     continue
-                part = u.op is subtensor and u.inputs[0] is x and self.part(u, low, high, count)
+                part = u.op is subtensor and u.inputs[0] is x and self.part(
+                    u, span, count, depth)
                 if not part:
                     return None
-                if type(part) is list:
-                    rows = self.several(part, low, high, d, depth)
-                    if rows is None:
-                        stack.append((u, *part))
+                if type(part) is Span:
+                    a, b = [p and last(p) for p in (part.first, part.end)]
+                    if depth and a is not None and b is not None and 0 <= a <= b <= depth:
+                        found.append(Read(u, a, 0, b))
                     else:
-                        found.append(Read(u, rows[0], 0, rows[1]))
+                        stack.append((u, part))
                     continue
-                read = self.read(u, part, low, high, d, depth)
-                if read is None:
+                row, least = last(part), span.least(part)
+                if row is None or least is None:
                     return None
-                found.append(read)
+                row += not depth and not d.reverse
+                if not 0 <= row < max(depth, 1):
+                    return None
+                found.append(Read(u, row, least if depth or least > 1 else 0))
         return found
 
-    def part(self, u, low, high, count):
-        """Where an index of rows from `low` to `high` leads: the row, or a list of two; None if
-        that is not evident.  A place is (number, whether counted from the number of steps)."""
-        entry, scalars = u.attrs[0][0], list(u.inputs[1:])
+    def part(self, u, span, count, depth):
+        """The row, or the `Span`, to which an index of rows leads; None if that is not evident."""
+        entry, scalars, first = u.attrs[0][0], list(u.inputs[1:]), span.first
 
-        def at(e, default):
-            if e is None:
-                return default
+        def at(e):
             if e == "@":
                 c = self.house.offset(scalars.pop(0), count)
-                return None if c is None or low[1] else (low[0] + c, True)
-            base = low if e >= 0 else high
-            short = base is low and low[1] and low[0] < 0  # it may begin later
-            return None if base is UNKNOWN or short else (base[0] + e, base[1])
+                if c is None or first is None or first[1] or count.op is CONST:
+                    return None
+                behind = c >= 0 or c == -1 and first[0] == depth  # else it may count from the end
+                return (first[0] + c, True) if behind else None
+            base = first if e >= 0 else span.end
+            return None if base is None else (base[0] + e, base[1])
 
         if not isinstance(entry, Slice):
-            return at(entry, None)
+            return at(entry)
         if entry.step is not None:
             return None
-        ends = [at(entry.start, low), at(entry.stop, high)]
-        return None if None in ends else ends
-
-    def read(self, u, row, low, high, d, depth):
-        """A `Read`, if the row is one of the last that steps made."""
-        fixed = int(d.n.data) if d.n.op is CONST and d.until is None else None
-        (r, counted), last = row, max(depth, 1)
-        if d.reverse:
-            if counted:
-                if fixed is None:
-                    return None
-                r += fixed
-            if not 0 <= r < last or d.until is not None:
-                return None
-            return Read(u, r, max(0, r + 1 - high[0]) if high[1] and depth else 0)
-        if not counted:
-            if fixed is None:
-                return None
-            r -= fixed
-        r += not depth
-        if not 0 <= r < last:
-            return None
-        return Read(u, r, 0 if low[1] or fixed is not None or not depth else max(0, low[0] - r))
-
-    @staticmethod
-    def several(part, low, high, d, depth):
-        """Rows ``(a, b)`` that are evidently among the last of a state, if rows from `low` to
-        `high` are cut to `part`; else None."""
-        fixed = int(d.n.data) if d.n.op is CONST and d.until is None else 0
-        (a, counted), (b, to_end) = part
-        if b is None or not depth or d.reverse and d.until is not None:
-            return None
-        if d.reverse:
-            a, b = a + fixed * counted, b + fixed * to_end
-            beyond = high[0] + fixed if high[1] else high[0]
-            known = fixed or not (counted or to_end)
-            return (a, b) if known and 0 <= a <= b <= min(depth, beyond) else None
-        a, b = a - fixed * (not counted), b - fixed * (not to_end)
-        least = low[0] - fixed * (not low[1])
-        known = fixed or counted and to_end
-        return (a, b) if known and max(least, 0) <= a <= b <= depth else None
+        lows, highs = [[] if e is None else [at(e)] for e in entry[:2]]
+        return None if None in lows + highs else Span(span.lows + lows, span.highs + highs)
 
     def guarded(self, work, read):
         """The index of a row, out of range where there are too few steps."""
         n = work.d.n if work.d.until is None else self.items[work.node][len(work.results) - 1]
-        if not read.least or n.op is CONST and int(n.data) >= read.least:
-            return None
-        return n
+        return n if read.least else None
 
-    def row(self, work, rows, read, k=None):
+    def row(self, work, rows, read):
         """The read of these rows, which are all that is left of a result."""
         idx = read.node.attrs[0]
         first = (idx[0] == "@") + (list(idx[0]).count("@") if isinstance(idx[0], Slice) else 0)
         rest = read.node.inputs[1 + first:]
         if read.stop is not None:
-            part = Slice(read.row or None, None if read.stop == rows.type.shape[0] else read.stop)
+            part = Slice(read.row, read.stop)
             return self.house.build(lambda: subtensor.of(rows, *rest, idx=(part, *idx[1:])))
         n, number = self.guarded(work, read), self.house.number
-        at = read.row if k is None else k
         if n is None and rows.op is unsqueeze:
             rows, idx = rows.inputs[0], idx[1:]
             if all([e == FULL for e in idx]):
                 return rows
             return self.house.build(lambda: subtensor.of(rows, *rest, idx=idx))
         if n is None:
-            return self.house.build(lambda: subtensor.of(rows, *rest, idx=(at, *idx[1:])))
-        beyond = number(rows.type.shape[0])
+            return self.house.build(lambda: subtensor.of(rows, *rest, idx=(read.row, *idx[1:])))
         return self.house.build(lambda: subtensor.of(
-            rows, where.of(ge.of(n, number(read.least)), number(at), beyond), *rest,
-            idx=("@", *idx[1:])))
+            rows, where.of(ge.of(n, number(read.least)), number(read.row), length.of(rows, axis=0)),
+            *rest, idx=("@", *idx[1:])))
 
     # -- the new graph
 
@@ -201,9 +203,8 @@ class Reads:
             if r in work.finals:
                 reads, rows = work.finals[r]
                 rows = made[r] if rows is None else self.house.mapped([rows], stands)[0]
-                shift = -1 if type(r) is Mapped and not work.d.reverse else None
                 for read in reads:
-                    new[read.node] = self.row(work, rows, read, shift)
+                    new[read.node] = self.row(work, rows, read)
             elif isinstance(r, Node):
                 new[old] = self.house.mapped([r], stands)[0]
             elif r in made:

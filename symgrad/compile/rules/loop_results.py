@@ -38,10 +38,8 @@ class Work:
 
     def become(self, r, node):
         """A state or mapped value is from now on a node outside."""
-        d, written = self.d, self.house.written
-        self.results = [
-            node if x is r else written(node, d.n, r.depth, d.reverse)
-            if type(x) is tuple and x[1] is r else x for x in self.results]
+        d = self.d
+        self.results = [node if x is r else x for x in self.results]
         (d.states if r in d.states else d.maps).remove(r)
 
     def order(self):
@@ -122,7 +120,7 @@ class Work:
             if m.value is x and m.keep:
                 return m, None
         for s in self.d.states:
-            if s.keep and s.next is x and x.inputs:
+            if s.keep and s.next is x:
                 return s, 0
         m = Mapped(x)
         self.d.maps.append(m)

@@ -27,7 +27,8 @@ def summed(work, reads):
     waiting = [s for s in d.states if s.taps == (1,) and s.keep]
     for _ in range(2):  # products first: what they stack may be summed as well
         for s in list(waiting):
-            terms = added(work, s)
+            read = s in [r for _, (r, _) in work.stacks.values()]  # by another's sum
+            terms = None if read else added(work, s)
             found = reads.of(work, work.results.index(s)) if terms else None
             if not found:
                 waiting.remove(s)
@@ -40,7 +41,7 @@ def summed(work, reads):
                     if total is None:
                         left.append((x, sign))
                     else:
-                        totals.append(total if sign > 0 else neg(total))
+                        totals.append(total if sign == 1 else neg(total))
             if not totals:
                 continue
             waiting.remove(s)
@@ -67,7 +68,7 @@ def like(a, b):
 
 def chained(x, terms):
     for t, sign in terms:
-        x = t if x is None else add.of(x, t) if sign > 0 else sub.of(x, t)
+        x = t if x is None else add.of(x, t) if sign == 1 else sub.of(x, t)
     return x
 
 
@@ -81,7 +82,7 @@ def added(work, s):
         users[o] = users.get(o, 0) + 1
     x, terms = s.next, []
     while x is not own:
-        if x.op not in (add, sub) or users[x] > 1 or x.type.shape != s.next.type.shape:
+        if x.op not in (add, sub) or users[x] > 1:
             return None
         a, b = x.inputs
         below = [a, b] if x.op is add else [a]
@@ -136,7 +137,7 @@ class Sums:
             return self.of_sequences(x)
         form = getattr(self, f"_{x.op.name}", None)
         found = form(x, *x.inputs) if form is not None else None
-        if found is None and x.inputs and self.work.stacked(x):
+        if found is None and self.work.stacked(x):
             found = sum_.of(self.rows(x), axis=(0,))
         return found if found is not None and found.type.dtype == x.type.dtype else None
 
@@ -151,8 +152,7 @@ class Sums:
 
     def same(self, x):
         """The node outside of what is the same in all steps."""
-        found = self.fixed(x)
-        return None if found is None else found[0]
+        return self.fixed(x)[0]
 
     def of_sequences(self, x):
         """The sum of what needs no states."""
@@ -183,15 +183,11 @@ class Sums:
     def _through(self, x, *inputs):
         if any([self.varies(i) for i in inputs[1:]]):
             return None
-        total, others = self(inputs[0]), [self.same(i) for i in inputs[1:]]
-        if total is None or None in others:
-            return None
-        return x.op.of(total, *others, *x.attrs)
+        total = self(inputs[0])
+        return None if total is None else x.op.of(
+            total, *[self.same(i) for i in inputs[1:]], *x.attrs)
 
-    _neg = _transpose = _unsqueeze = _squeeze = _reshape = _through
-
-    def _true_div(self, x, a, b):
-        return self._through(x, a, b) if a.type.shape == x.type.shape else None
+    _neg = _transpose = _unsqueeze = _squeeze = _reshape = _true_div = _through
 
     def _sum(self, x, inner):
         axes = x.attrs[0]
@@ -207,7 +203,7 @@ class Sums:
         if not self.varies(a) or not self.varies(b):
             fixed, moving = (a, b) if self.varies(b) else (b, a)
             total, same = self(moving), self.same(fixed)
-            if total is None or same is None:
+            if total is None:
                 return None
             return dot.of(same, total) if fixed is a else dot.of(total, same)
         if ranks == (1, 1):
@@ -217,7 +213,7 @@ class Sums:
     def left(self, a):
         """(p, k) of each step as (p, n k)."""
         if a.type.ndim == 1:
-            return self.line(self.rows(a))
+            return flat(self.rows(a))
         if a.op is transpose:
             return transpose.of(flat(self.rows(a.inputs[0])))
         rows = transpose.of(self.rows(a), axes=(1, 0, 2))
@@ -226,21 +222,15 @@ class Sums:
 
     def right(self, b):
         """(k, q) of each step as (n k, q)."""
-        if b.type.ndim == 1:
-            return self.line(self.rows(b))
         if b.op is transpose:
             return flat(transpose.of(self.rows(b.inputs[0]), axes=(0, 2, 1)))
         return flat(self.rows(b))
 
-    @staticmethod
-    def line(x):
-        return reshape.of(x, product([length.of(x, axis=k) for k in (0, 1)]))
-
     def _mul(self, x, a, b):
         for same, other in ((a, b), (b, a)):
             if not self.varies(same) and other.type.shape == x.type.shape:
-                total, same = self(other), self.same(same)
-                return None if total is None or same is None else mul.of(total, same)
+                total = self(other)
+                return None if total is None else mul.of(total, self.same(same))
         if x.type.ndim != 2:
             return None
         thin = [[d == 1 for d in i.type.shape] for i in (a, b)]
@@ -266,19 +256,19 @@ class Sums:
 
     def _inc_subtensor(self, x, base, y, *indices):
         idx, set = x.attrs
-        if set or not zeros(base) or (base_out := self.same(base)) is None:
+        if set or not zeros(base) or self.varies(base):
             return None
+        base_out = self.same(base)
         if not any([self.varies(i) for i in indices]):
-            total, others = self(y), [self.same(i) for i in indices]
-            if total is None or None in others:
-                return None
-            return inc_subtensor.of(base_out, total, *others, idx=idx)
+            total = self(y)
+            return None if total is None else inc_subtensor.of(
+                base_out, total, *[self.same(i) for i in indices], idx=idx)
         if not self.varies(y) or not y.type.ndim and x.type.ndim > 1:
             return None
-        if idx[0] == "@" and "#" not in idx and all([e == FULL for e in idx[1:]]):
+        if idx[0] == "@" and all([e == FULL for e in idx[1:]]):
             return inc_subtensor.of(base_out, self.rows(y), self.rows(indices[0]),
                                     idx=("#", *idx[1:]))
-        if "@" in str(idx) or "#" not in idx:
+        if "@" in str(idx):
             return None
         width = max([i.type.ndim for i in indices])
         if layout(idx, width)[0] != ("#", 0) or not y.type.ndim:
@@ -291,12 +281,10 @@ class Sums:
                 arrays.append(self.rows(i))
             else:
                 arrays.append(self.same(i))
-        if None in arrays:
-            return None
         return inc_subtensor.of(base_out, self.rows(y), *arrays, idx=idx)
 
 
 def unthin(x):
     """A value before it was given an axis of length one."""
-    return x.inputs[0] if x.op is unsqueeze and len(x.attrs[0]) == 1 else x
+    return x.inputs[0] if x.op is unsqueeze else x
 

@@ -7,7 +7,6 @@ from symgrad.compile.rules.loop_batch import Batch
 from symgrad.compile.rules.loop_hoist import heavy
 from symgrad.compile.rules.loop_work import prune
 from symgrad.node import toposort
-from symgrad.ops.draft import Mapped, Rows
 from symgrad.types import Tuple
 
 
@@ -15,12 +14,12 @@ def used(work, reads):
     """{state or mapped value: what is read of it}: a list of `Read`s, or None for all of it."""
     found = {}
     for k, r in enumerate(work.results):
-        if type(r) in (Rows, Mapped) and (r in work.d.states or r in work.d.maps):
+        if r in work.d.states or r in work.d.maps:
             what = [] if r in work.finals else reads.of(work, k)
             if what != []:
                 found[r] = what
-    for _, (r, tap) in work.stacks.values():
-        if r.keep or tap is not None:
+    for _, (r, _) in work.stacks.values():
+        if r.keep:
             found[r] = None
         else:
             found.setdefault(r, [])

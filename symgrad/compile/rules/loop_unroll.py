@@ -82,12 +82,14 @@ def row(house, x, k):
 def of_pieces(house, n, x):
     """An index into rows that are known one by one: `n` with x in place of its operand."""
     rows, (entry, *rest) = house.pieces[x], n.attrs[0]
-    if entry == "@" or isinstance(entry, Slice) and "@" in entry or not rows:
+    if entry == "@" or isinstance(entry, Slice) and "@" in entry:
         return None
-    scalars = n.inputs[1:]
     if isinstance(entry, Slice):
         kept = rows[slice(*entry)]
         if not kept or any([e != FULL for e in rest]):
             return None
         return whole(house, kept)
+    if not -len(rows) <= entry < len(rows):
+        return None
+    scalars = n.inputs[1:]
     return house.build(lambda: subtensor.of(rows[entry], *scalars, idx=tuple(rest)))

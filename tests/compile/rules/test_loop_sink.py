@@ -4,18 +4,23 @@ In each expression h (3) is a state, x (3), m (2, 3), i, ids (2) and s () change
 w (3, 4), t (3), l (2), e (5, 3) do not.
 """
 
+import itertools
+
+import numpy as np
 import pytest
-from loops_rewritten import RNG, numbers, same
+from loops_rewritten import RNG, f64, numbers, rewritten, same
 
 import symgrad.tensor as T
+from symgrad.errors import IndexingError
+from symgrad.interpret import run
 from symgrad.ops import OPS
-from symgrad.ops.draft import Draft, Rows
+from symgrad.ops.draft import Draft, Mapped, Rows
 from symgrad.types import Type
 
 MOVING = {"x": ("float64", (3,)), "m": ("float64", (2, 3)), "i": ("int64", ()),
           "ids": ("int64", (2,)), "s": ("float64", ())}
 FIXED = {"w": ("float64", (3, 4)), "t": ("float64", (3,)), "l": ("int64", (2,)),
-         "e": ("float64", (5, 3))}
+         "e": ("float64", (5, 3)), "f": ("float64", (5, 3, 2))}
 SUNK = [
     "x", "x * t", "s", "T.outer(h, x)", "T.outer(x, h) * s",
     "T.outer(h, h)", "-T.outer(h, x)", "T.outer(h, x).T",
@@ -33,6 +38,12 @@ SUNK = [
     "T.inc_subtensor(T.zeros_like(e)[1], T.dot(T.outer(h, x), t))",
     "T.inc_subtensor(T.zeros_like(e)[ids, l], (m * h)[:, 0])",
     "T.inc_subtensor(T.zeros_like(e)[l, ids], (m * h)[:, 0])",
+    "s / t", "T.dot(m, x)", "T.dot(x, m.T)", "T.dot(m * h, x)", "T.dot(m, h)", "T.dot(h, m.T)",
+    "T.inc_subtensor(T.zeros_like(t)[i], s * h.sum())", "T.inc_subtensor(T.zeros_like(t)[i], s)",
+    "T.tensordot(T.outer(h, x)[None], T.outer(x, h)[None], axes=((0, 1), (0, 2)))",
+    "T.inc_subtensor(T.zeros_like(f)[i], h.dimshuffle(0, 'x') * m.T)",
+    "T.inc_subtensor(T.zeros_like(e)[:2], T.outer(h[:2], x))",
+    "T.inc_subtensor(T.zeros_like(e)[l], T.outer(h[:2], x))",
 ]
 KEPT = [
     "x + h", "T.outer(t, h)", "T.outer(h, t)", "T.inc_subtensor(T.zeros_like(e)[l], m * h)",
@@ -41,6 +52,18 @@ KEPT = [
     "T.outer(h, x) / x", "T.dot(h, x)", "T.outer(h, x) * h", "T.cast(i, 'float64') * h",
     "T.inc_subtensor(T.zeros_like(e)[i], h.sum())",
     "T.inc_subtensor(T.zeros_like(e)[i, 0], s * h[0])",
+    "T.tensordot(m * h, f[:2, :, 0] * 1, axes=((0, 1), (0, 1)))",
+    "T.tensordot(f, m * h, axes=((2,), (0,)))", "T.tensordot(m * h, f, axes=((0,), (2,)))",
+    "T.inc_subtensor(T.zeros_like(e)[T.cast(h[0] > 0, 'int64')], t)",
+    "T.inc_subtensor(T.zeros_like(e)[i:], s * h[0])",
+    "T.inc_subtensor(T.zeros_like(e)[i, 1:], s * h[1:])",
+    "T.inc_subtensor(T.zeros_like(f)[i, :, 1:], (h * x)[:, None])",
+    "T.inc_subtensor(T.zeros_like(e)[ids, i:], s * h[0])",
+    "T.inc_subtensor(T.zeros_like(e)[ids, :1 + abs(l[0])], s * h[0])",
+    "T.inc_subtensor(T.zeros_like(e)[ids, l[:, None]], T.outer(h, x)[:2, :2])",
+    "T.inc_subtensor(T.zeros_like(e)[:, ids], (h[0] * s * e)[:, :2])",
+    "T.inc_subtensor(T.zeros_like(t)[ids], s * h[0])",
+    "T.inc_subtensor(T.zeros((5 + T.cast(s * 0, 'int64'), 3))[1], h)",
 ]
 
 
@@ -56,8 +79,9 @@ def summed(text, rows, sign="+"):
         size = (rows, *shape) if moving else shape
         given[outside] = RNG.integers(0, 2, size) if dtype == "int64" else numbers(*size)
     value, h = eval(text, scope), scope["h"]
-    total = value.type("total")
-    init = T.zeros((1, *value.type.shape), "float64") + 0.5
+    shape = [d or 5 for d in value.type.shape]
+    total = value.type.with_shape(shape)("total")
+    init = T.zeros((1, *shape), "float64") + 0.5
     states = [Rows([h], (1,), T.zeros((1, 3), "float64"), T.tanh(h + scope["x"])),
               Rows([total], (1,), init, total + value if sign == "+" else total - value)]
     made = Draft(seqs[scope["x"]].shape[0], seqs, states, fixed).build()
@@ -78,20 +102,114 @@ def test_a_sum_that_costs_as_much_after_the_loop_stays_in_it(text):
     assert len(left.attrs[0].states) == 2
 
 
+def terms(count):
+    return "".join([f" + T.outer(h, T.sin(x * {k}.0))" for k in range(2, 2 + count)])
+
+
 @pytest.mark.parametrize("text,left", [
     ("(total + p) + q", 1), ("(total - p) + q", 1), ("q + (total + p)", 1), ("(p + total) - q", 1),
     ("total + (p - q)", 1), ("total - (p - q)", 1), ("total + (p + T.tanh(q))", 2),
     ("(T.tanh(q) + total) - p", 2), ("p - total", 2), ("total + total + p", 2),
-    ("total * 0.5 + p", 2), ("p + q", 2),
+    ("total * 0.5 + p", 2), ("p + q", 2), ("(total - T.tanh(q)) + p", 2),
+    (f"total{terms(8)}", 1), (f"total{terms(9)}", 2), (f"(p{terms(20)}) + total", 1),
+    (f"total + (p{terms(20)})", 1),
 ])
 def test_terms_of_a_sum(text, left):
     """Each that can be is summed after the loop, with its sign; the others stay."""
     x, h, total = Type("float64", (3,))("x"), Type("float64", (3,))("h"), Type(
         "float64", (3, 3))("total")
     X = Type("float64", (None, 3))("X")
-    scope = {"T": T, "total": total, "p": T.outer(h, x), "q": T.outer(x, h * 2.0)}
+    scope = {"T": T, "total": total, "h": h, "x": x, "p": T.outer(h, x), "q": T.outer(x, h * 2.0)}
     made = Draft(X.shape[0], {x: X}, [
         Rows([h], (1,), T.ones((1, 3), "float64"), T.tanh(h + x)),
         Rows([total], (1,), T.ones((1, 3, 3), "float64") * 0.5, eval(text, scope))]).build()
     loop, = same([made[1][-1], made[0]], {X: numbers(5, 3)})
     assert len(loop.attrs[0].states) == left
+
+
+X, H = f64(None, 3)("X"), f64(3)("h")
+
+
+def state(step, init=None, v=H, **more):
+    init = T.ones((1, *v.type.shape), v.dtype) * 0 if init is None else init
+    return Rows([v], (1,), init, step, **more)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("hab")))
+def test_sums_of_sums_in_any_order(order):
+    """What another's sum reads row by row stays a state."""
+    x, a, b = f64(3)("x"), f64(3)("a"), f64(3, 3)("b")
+    new = a + T.dot(T.outer(H, x), x * 0 + 2.0)
+    states = {"h": state(T.tanh(H + x)), "a": state(new, v=a), "b": state(b + T.outer(new, H), v=b)}
+    made = Draft(X.shape[0], {x: X}, [states[k] for k in order]).build()
+    left, = same([r[-1] for r in made], {X: numbers(4, 3)}, "sink")
+    assert len(left.attrs[0].states) == 2
+
+
+@pytest.mark.parametrize("read", ["b[-1]", "b[1:][-1]", "b[-1, 0]", "b[-1, :2]", "b[-1, J]",
+                                  "b[n, J]", "b[1:][-1, J]", "b[-1:]", "b[n:, J]"])
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_what_is_read_of_a_sum(read, rows):
+    x, b, n, J = f64(3)("x"), f64(3, 3)("b"), X.shape[0], Type("int64")("J")
+    made = Draft(n, {x: X}, [state(T.tanh(H + x)), state(b + T.outer(x, H), v=b)]).build()
+    outputs = [eval(read, {"b": made[1], "n": n, "J": J}), made[0]]
+    given = {X: numbers(rows, 3), J: np.array(1)}
+    if not rows and "b[1:]" in read:
+        with pytest.raises(IndexingError):
+            run(rewritten(outputs)[0], given)
+    else:
+        left, = same(outputs, given, "sink")
+        assert len(left.attrs[0].states) == 1
+
+
+def test_rows_that_are_there_are_summed():
+    """Those of a state that another sum reads, or of a mapped value; in the dtype of the sum."""
+    x, a, b = f64(3)("x"), f64(3)("a"), f64(3, 3)("b")
+    made = Draft(X.shape[0], {x: X}, [state(T.tanh(H + x)), state(a + H, v=a),
+                                      state(b + T.outer(x, H), v=b)]).build()
+    left, = same([made[1][-1], made[2][-1]], {X: numbers(4, 3)}, "sink")
+    assert len(left.attrs[0].states) == 1
+    for dtype, many in (("float64", 1), ("float32", 1), ("int64", 1), ("int32", 2), ("int8", 2)):
+        k, total = Type(dtype, (3,))("k"), Type(dtype, (3,))("total")
+        y = Type(dtype, (3,))("y")
+        Y = Type(dtype, (None, 3))("Y")
+        value = k * k * y
+        made = Draft(Y.shape[0], {y: Y}, [state(k + y, v=k), state(total + value, v=total)], {},
+                     [Mapped(value)]).build()
+        given = {Y: RNG.integers(0, 9, (4, 3)).astype(dtype)}
+        left, = same([made[1][-1], made[2]], given)
+        assert len(left.attrs[0].states) == many, dtype
+
+
+@pytest.mark.parametrize("dtype,left", [("float64", 0), ("float32", 0), ("int64", 1), ("int16", 1),
+                                        ("complex128", 0)])
+def test_sums_of_sequences(dtype, left):
+    y, total = Type(dtype, (3,))("y"), Type(dtype, (3,))("total")
+    Y = Type(dtype, (None, 3))("Y")
+    made = Draft(Y.shape[0], {y: Y}, [state(total + y, v=total)]).build()
+    given = {Y: RNG.integers(0, 2, (4, 3)).astype(dtype)}
+    assert len(same(made[0][-1], given)) == left
+
+
+def test_rows_that_only_seem_to_change():
+    """A length of a sequence's row, where nobody has told that it is the same in all steps."""
+    x, b, Z = f64(None)("x"), f64(5, 3)("b"), f64(None, None)("Z")
+    at = T.shape(x)[0] - 1
+    value = T.inc_subtensor(T.zeros_like(b)[at], H)
+    made = Draft(Z.shape[0], {x: Z}, [state(T.tanh(H + x.sum())), state(b + value, v=b)]).build()
+    for off in ("", "-loops.invariant", "-loops.invariant -loops.steady"):
+        left, = same([made[0], made[1][-1]], {Z: numbers(4, 3)}, "sink", passes=off)
+        assert len(left.attrs[0].states) == 1
+
+
+@pytest.mark.parametrize("of", ["H", "T.tanh(H + x)", "x", "H * x"])
+def test_rows_of_which_only_the_last_is_kept_are_made_again(of):
+    x, b, r = f64(3)("x"), f64(3, 3)("b"), f64(3)("r")
+    value = eval(of, {"T": T, "H": H, "x": x})
+    states = [state(T.tanh(H + x), keep=False), state(value, v=r, keep=False),
+              state(b + T.outer(value, T.sin(H)), v=b)]
+    for keep in (False, True):
+        states[1].keep = keep
+        made = Draft(X.shape[0], {x: X}, states, {}, [Mapped(value, keep=keep)]).build()
+        left, = same([made[0], made[1], made[2][-1], made[3]], {X: numbers(4, 3)}, "sink")
+        assert len(left.attrs[0].states) <= 2
