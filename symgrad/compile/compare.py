@@ -146,9 +146,8 @@ def doubtless(have, want, runs):
     with np.errstate(all="ignore"):
         for run in runs:
             apart = np.abs(run.astype(complex) - want)
-            endless |= ~((np.isfinite(run) == np.isfinite(want)) & ((run == want) | np.isfinite(
-                apart) | (np.isnan(run) & np.isnan(want))))
-            room = np.maximum(room, np.where(np.isfinite(apart), apart, 0))
+            endless |= ~((run == want) | np.isfinite(apart) | (np.isnan(run) & np.isnan(want)))
+            room = np.maximum(room, apart)
         tiny = np.finfo(have.dtype).smallest_subnormal
         return wrong(have, want, SAFE * room + SAFE * float(tiny)) & ~endless
 

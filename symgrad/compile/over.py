@@ -308,4 +308,4 @@ def _values(values, i):
 def _dense(array):
     """An array that native code takes as it is; copied only if it would not be."""
     good = not array.ndim or array.strides[-1] == array.itemsize or array.shape[-1] < 2
-    return array if good and array.flags.aligned else np.ascontiguousarray(array)
+    return array if good and array.flags.aligned else np.require(array, requirements="CA")

@@ -70,6 +70,9 @@ def test_elements_that_a_source_has_are_not_shaken():
                           (np.arange(1, 4), 0), (np.ones(2), 0), (np.float32(3), 0)):
         made = shaken(value, rng(), [np.asarray(source)])
         np.testing.assert_array_equal(made == value, np.broadcast_to(still, value.shape))
+    many = np.ones(1000)
+    apart = np.abs(shaken(many, rng()) - many) / np.finfo(float).eps
+    assert 3.5 < apart.max() <= 4 and apart.min() < 0.5
     for exact in (np.arange(3), np.array([True]), np.array([np.inf, np.nan])):
         np.testing.assert_array_equal(shaken(exact, rng()), exact)
     for dtype in ("float16", "float32", "complex64", "complex128"):
@@ -96,19 +99,25 @@ def test_wrong_values():
     assert wrong(have, want).tolist() == [0, 0, 1, 0, 1, 0, 0, 1, 1, 0]
     have, want = have.real, want.real
     assert wrong(have[:3], want[:3], 1e-8).tolist() == [0, 0, 0]
-    assert wrong(np.float32([1 + 1e-6]), np.float32([1])).tolist() == [False]
+    for dtype, near, far in (("float16", 3.9e-3, 4.9e-3), ("float32", 3.8e-6, 4.2e-6),
+                             ("float64", 9.6e-14, 1.05e-13), ("complex64", 3.8e-6, 4.2e-6)):
+        for sign in (1, -1):
+            have = np.array([-1 + near * sign, -1 + far * sign], dtype)
+            assert wrong(have, np.array([-1, -1], dtype)).tolist() == [False, True]
     assert wrong(np.array([1, 2]), np.array([1, 3])).tolist() == [False, True]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
 def test_rounding_may_do_what_it_did_in_the_runs(dtype):
-    want = np.array([1, 1, 1, 1, np.inf, 1, np.nan, 1], dtype)
-    have = np.array([1.01, 1.2, 0.5, 1.2, 5, np.inf, 5, 1.01], dtype)
+    want = np.array([1, 1, 1, 1, np.inf, 1, np.nan, 1, np.inf, np.inf, np.nan, np.inf, 0, 0], dtype)
+    have = np.array([1.155, 1.17, 0.5, 1.2, 5, np.inf, 5, 1.01, 5, 5, 5, 5, 0, 0], dtype)
+    have[-2:] = np.array([8, 9]) * np.finfo(dtype).smallest_subnormal
     runs = [want.copy() for _ in range(3)]
     runs[1][:2] = 1.02  # eight times as far is all right
     runs[2][2:4] = 1.05, np.inf
     runs[0][4], runs[0][5], runs[2][6] = 7, 1.5, 3
-    assert doubtless(have, want, runs).tolist() == [0, 1, 1, 0, 0, 1, 0, 1]
+    runs[1][8], runs[1][11] = -np.inf, np.nan
+    assert doubtless(have, want, runs).tolist() == [0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1]
     if dtype[:1] == "c":
         runs[0][7] += 0.5j  # the imaginary part counts, too
         assert not doubtless(have, want, runs)[7]
@@ -163,6 +172,8 @@ def test_where_nan_comes_from():
     assert met == [A[0] - 1, 0.0]
     said = non_finite((n, at, value, met))
     assert "true_div: -inf at [0] from finite values; its operands there are -0.7, 0.0" in said
+    met = introduced(computed((X - 1) / T.constant(0.0)), {X: A})[-1]
+    assert met == [A[0] - 1, 0.0]
     big = np.full(3, 1e200)
     n, at, value, met = introduced(computed(T.dot(X, X) + 1), {X: big})
     assert n.op.name == "dot" and at == () and met == []
@@ -175,6 +186,10 @@ def test_nan_in_a_loop_is_told_of_its_first_step():
     n, at, value, met = introduced(computed(values + 1), {X: np.array([1.0, 2, -1])})
     assert n.op.name == "log" and at == () and met == [-1.0]
     assert introduced(computed(values + 1), {X: np.array([np.inf, 1])}) is None
+    several, _ = sg.scan(lambda x, y: [x * 2, y * x], sequences=X, non_sequences=X)
+    nodes = computed(*several)
+    assert introduced(nodes, {X: np.array([np.inf, 1])}) is None
+    assert introduced(nodes, {X: np.array([1e200, 1])})[0].op.name == "mul"
 
 
 def test_the_side_of_a_condition_that_is_not_taken_makes_no_nan():
