@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from symgrad.ops.ifelse import RISKY
+from symgrad.ops.ifelse import may_fail
+from symgrad.ops.index import inside
 from symgrad.types import BYTES
 
 
@@ -192,8 +193,14 @@ def _front(plan, step_of, want):
 
 
 def _may_fail(step, places):
-    return any(n in places or n.op.kind in RISKY or
-               (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
+    return any(n in places or may_fail(n) and not _in_range(n) for n in step.body)
+
+
+def _in_range(n):
+    """Whether a node is a part of an array that is there for sure."""
+    return n.op.name == "subtensor" and all(
+        [e != "@" and (not isinstance(e, int) or inside(e, d))
+         for e, d in zip(n.attrs[0], n.inputs[0].type.shape, strict=True)])
 
 
 def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=(), late=()):
