@@ -145,11 +145,11 @@ class _Fuser:
                      for i in n.inputs]):
                 light.add(n)
         for n in reversed(self.order):
-            if n in self.roots or not self.users[n] or n not in late and n not in light:
+            if n in self.roots or n not in late and n not in light:
                 continue
             target = min([level[u] - self.rise(n, u) for u in self.users[n]])
-            if target <= level[n] or n in light and not any(
-                    [level[u] == target and not self.rise(n, u) for u in self.users[n]]):
+            if target <= level[n] or n in light and target not in [
+                    level[u] for u in self.users[n]]:
                 continue
             level[n] = target
 

@@ -84,7 +84,7 @@ class _Writer:
     def choose(self):
         uses = {}
         for n in reversed(self.step.body):
-            mine = max(uses.get(n, 0), 1)
+            mine = uses.get(n, 1)
             if n in self.results or n.op.kind == "reduction" or mine > 1 and not moves(n):
                 self.stored.add(n)
                 mine = 1
@@ -175,7 +175,7 @@ class _Writer:
             value = Lit(0, dtype) if word[:3] == "arg" else cast(value, dtype)
             self.put(name, at, value, dtype, node=n)
             return
-        start = n.op.identity(dtype) if n.op.identity and word[:3] != "arg" else None
+        start = n.op.identity(dtype) if n.op.identity else None
         start = None if start is None else literal(start, dtype)
         order = "pairwise" if word == "sum" and not is_discrete(dtype) else "free"
         if dtype == "float16" and word in ("sum", "prod"):  # added up in single precision

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from symgrad.ops.ifelse import RISKY
+from symgrad.ops.ifelse import may_fail
+from symgrad.ops.index import inside
 from symgrad.types import BYTES
 
 
@@ -72,22 +73,17 @@ class Memory:
         """(updated in place, read at that moment or later): arrays of a caller that must not be
         one memory."""
         written, read = {}, {}
-        kept = {self.source(r) for r in plan.roots}  # of these copies are made at the end
         for k, n in enumerate(self.order):
             home = self.homes[n]
             if home.kind == "leaf":
                 written[home.what] = k
             for i in n.inputs:
                 read[self.source(i)] = k
+        # of results copies are made at the end
+        read.update([(self.source(r), len(self.order)) for r in plan.roots])
         for leaf, k in written.items():
             for other in (*plan.inputs, *plan.shared):
-                if (
-                    other is not leaf
-                    and other not in written
-                    and other.type.ndim
-                    and leaf.type.ndim
-                    and (read.get(other, -1) >= k or other in kept)
-                ):
+                if other.type.ndim and other not in written and other in read and read[other] >= k:
                     yield leaf, other
 
     def source(self, n):
@@ -120,8 +116,7 @@ def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
     it, whether `want` names the leaf among what the value may overwrite.  ``sure(step)``: whether
     the backend makes certain beforehand that a step cannot fail.
     """
-    may = may or (lambda value, leaf: want(value).how == "out" and any(
-        value.inputs[k] is leaf for k in want(value).over))
+    may = may or (lambda value, leaf: any(value.inputs[k] is leaf for k in want(value).over))
     step_of = {n: k for k, s in enumerate(plan.steps) for n in s.body}
     outputs = set(plan.outputs)
     candidates = {}
@@ -129,7 +124,6 @@ def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
         good = (
             value in step_of
             and value not in outputs
-            and value not in candidates
             and value.type is leaf.type
             and may(value, leaf)
         )
@@ -199,14 +193,19 @@ def _front(plan, step_of, want):
 
 
 def _may_fail(step, places):
-    return any(n in places or n.op.kind in RISKY or
-               (n.op.kind == "reduction" and n.op.identity is None) for n in step.body)
+    return any(n in places or may_fail(n) and not _in_range(n) for n in step.body)
 
 
-def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, late=frozenset()):
+def _in_range(n):
+    """Whether a node is a part of an array that is there for sure."""
+    return n.op.name == "subtensor" and all(
+        [e != "@" and (not isinstance(e, int) or inside(e, d))
+         for e, d in zip(n.attrs[0], n.inputs[0].type.shape, strict=True)])
+
+
+def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=(), late=()):
     """Homes for all nodes of `steps`.  `rows`: node -> `Rows` for values that live only inside a
     blocked step; `late`: lengths that are not known yet when the workspace is taken."""
-    rows = rows or {}
     order = tuple([n for s in steps for n in s.body])
     memory = Memory(order)
     base, wants = memory.base, {n: want(n) for n in order}
@@ -218,9 +217,9 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, l
         until = max(k, last.get(n, k)) if wants[n].how == "made" else k
         for i in n.inputs:
             b = base.get(i, i)
-            last[b] = max(last.get(b, -1), until)
+            last[b] = max(last.get(b, until), until)
         if wants[n].how == "view":
-            last[base[n]] = max(last.get(base[n], -1), k)
+            last.setdefault(base[n], k)
     kept = {base.get(r, r) for r in plan.roots}
     free = {}
 
@@ -255,8 +254,6 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=None, l
             slot = memory.homes[b].what
             if slot is not handed:
                 free.setdefault((slot.dtype, slot.shape), []).append(slot)
-        if memory.homes[n].kind == "slot" and last.get(n, -1) < k:
-            free.setdefault((handed.dtype, handed.shape), []).append(handed)
         for slot in memory.temps[n]:
             free.setdefault((slot.dtype, slot.shape), []).append(slot)
     return memory

@@ -155,7 +155,7 @@ def _follow(plan, arrays, known):
         """A scalar's value, or an array of the right shape; None where neither is known."""
         if n.op is CONST:
             return n.data
-        if n in exact or not n.type.ndim:
+        if not n.type.ndim:
             return exact.get(n)
         try:
             return np.broadcast_to(np.zeros((), n.type.dtype), [known.of(d) for d in n.type.shape])
@@ -249,7 +249,7 @@ def held(code, known):
             during = after = 0
             if n.op.kind == "loop":
                 during, after = _beside(n.attrs[0], programs[0].plan, insides[0])
-            results = parts.get(n, 0)
+            results = parts[n]
             stays = results if n.op.kind == "loop" else 0
             peak = max(peak, alive + stays + during + max([fresh for _, fresh in needs]),
                        alive + results + after)

@@ -204,11 +204,11 @@ class _Results:
 
     def room(self):
         """How many more calls the rows have room for."""
-        return self.free - self.turn if self.step and self.rows else self.count
+        return self.free - self.turn if self.step else self.count
 
     def put(self, made):
         """The results of one call."""
-        if self.rows is None and not self.lists:
+        if self.rows is None:
             self._start(made)
         strays = {k: m for k, m in enumerate(made)
                   if k in self.lists or m.shape != self.rows[k].shape[1:]}
@@ -219,8 +219,8 @@ class _Results:
 
     def _start(self, made):
         if self.reduce in ("mean", "sum"):
-            large = max([m.nbytes for m in made] or [0])
-            self.free = max(1, min(self.count, BLOCK // max(large, 1)))
+            large = max([m.nbytes for m in made])
+            self.free = min(self.count, max(1, BLOCK // large)) if large else self.count
         size = 1 if self.reduce == "last" else self.free
         self.rows = [np.empty((size, *m.shape), m.dtype) for m in made]
 
@@ -237,7 +237,7 @@ class _Results:
                     self.lists[k] = [np.array(r) for r in self.rows[k][:self.turn + done - 1]]
                 self.lists[k].append(array)
         self.turn += done * self.step
-        if self.reduce in ("mean", "sum") and self.rows and self.turn == self.free:
+        if self.reduce in ("mean", "sum") and self.turn == self.free:
             self._add()
 
     def _add(self):
@@ -245,13 +245,11 @@ class _Results:
         sums = [r[:self.turn].sum(0, dtype=_wide(r.dtype)) for r in self.rows]
         self.totals = sums if self.totals is None else [
             a + b for a, b in zip(self.totals, sums, strict=True)]
-        self.last, self.turn = [np.array(r[self.turn - 1]) for r in self.rows], 0
+        self.turn = 0
 
     def latest(self):
-        if self.reduce in ("mean", "sum") and self.turn == 0:
-            return self.last
-        at = self.turn - 1 if self.step else 0
-        return [self.lists[k][-1] if k in self.lists else np.array(r[at])
+        """The results of the last call: the row before `turn`, the last one where that is 0."""
+        return [self.lists[k][-1] if k in self.lists else np.array(r[self.turn - 1])
                 for k, r in enumerate(self.rows)]
 
     def all(self, done):
@@ -310,4 +308,4 @@ def _values(values, i):
 def _dense(array):
     """An array that native code takes as it is; copied only if it would not be."""
     good = not array.ndim or array.strides[-1] == array.itemsize or array.shape[-1] < 2
-    return array if good and array.flags.aligned else np.ascontiguousarray(array)
+    return array if good and array.flags.aligned else np.require(array, requirements="CA")

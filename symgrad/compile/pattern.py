@@ -218,9 +218,9 @@ def _matcher_text(lhs, swap):
         for k, value in enumerate(p.attrs):
             if isinstance(value, Pattern):
                 bind(value.hole, f"{at}.attrs[{k}]")
-            elif value is not p.op.defaults[k] or value is not None:
+            elif value is not None:  # else it is left out: any will do
                 lines.append(f"if {at}.attrs[{k}] != {value!r}: return None")
-        if "commutative" in p.op.facts and len(args) == 2:
+        if "commutative" in p.op.facts:
             if not isinstance(args[0], Pattern):
                 args.reverse()
             elif isinstance(args[1], Pattern) and next(swap):
@@ -247,24 +247,19 @@ def _matcher_text(lhs, swap):
 def _orders(p):
     if not isinstance(p, Pattern) or p.op is None:
         return 0
-    own = int(
-        "commutative" in p.op.facts
-        and len(p.args) == 2
-        and all(isinstance(a, Pattern) for a in p.args)
-    )
+    own = int("commutative" in p.op.facts and all(isinstance(a, Pattern) for a in p.args))
     return own + sum(map(_orders, p.args))
 
 
-def instantiate(p, found, pool, model, like=None):
-    """The right side with its holes filled; numbers take the dtype of the operand they meet."""
+def instantiate(p, found, pool, model):
+    """The right side with its holes filled; numbers take the dtype of the operand they meet, or
+    that of the `model`."""
     if not isinstance(p, Pattern):
-        return pool.constant(np.asarray(p, (like or model).type.dtype))
+        return pool.constant(np.asarray(p, model.type.dtype))
     if p.hole:
         return found[p.hole]
     attrs = tuple([found[a.hole] if isinstance(a, Pattern) else a for a in p.attrs])
     inputs = [instantiate(a, found, pool, model) if isinstance(a, Pattern) else a for a in p.args]
-    first = next((i for i in inputs if isinstance(i, Node)), None)
-    inputs = [
-        i if isinstance(i, Node) else instantiate(i, found, pool, model, first) for i in inputs
-    ]
+    first = next((i for i in inputs if isinstance(i, Node)), model)
+    inputs = [i if isinstance(i, Node) else instantiate(i, found, pool, first) for i in inputs]
     return pool.make(p.op, tuple(inputs), attrs, model.origin)

@@ -72,7 +72,7 @@ def build(pool, inputs, outputs, updates, fusing=True):
     roots = (*outputs, *(value for _, value in updates))
     order = toposort(roots)
     fresh = {n: axes for n in order if (axes := fresh_axes(n))}
-    entered = [pool.leaf.get(i) or pool.enter_leaf(i) for i in inputs]
+    entered = [pool.enter_leaf(i) for i in inputs]
     held = dict.fromkeys([n for n in order if n.op is SHARED] + [s for s, _ in updates])
     steps = tuple(fuse(roots, fresh, fusing))
     places, bound = {}, {}

@@ -54,7 +54,7 @@ class Pool:
 
     def make(self, op, inputs, attrs=(), origin=None, type=None, name=None):
         """The pool's node for an application; `type` if it is known already."""
-        if op.kind == "elementwise" and len(inputs) == 2 and "commutative" in op.facts:
+        if "commutative" in op.facts:
             a, b = inputs
             if a.op is CONST:
                 if b.op is not CONST:
@@ -64,21 +64,24 @@ class Pool:
         key = op, inputs, attrs
         node = self.table.get(key)
         if node is None:
-            node = self._add(
-                key, op, inputs, attrs, type or self.infer(op, inputs, attrs, origin), origin, name
-            )
+            type = type or self.infer(op, inputs, attrs, origin)
+            node = self._one(key, op, inputs, attrs, type, origin, name)
         elif type is not None and node.type is not type:
-            node = self.table.get((*key, type)) or self._add(
-                (*key, type), op, inputs, attrs, type, origin, name
-            )
+            node = self._one((*key, type), op, inputs, attrs, type, origin, name)
         if name and not node.name:
             node.name = name
         return node
 
-    def _add(self, key, op, inputs, attrs, type, origin, name):
-        node = Interned(op, inputs, attrs, type, origin, name)
+    def _one(self, key, op, inputs, attrs, type, origin, name):
+        """The node with this key."""
+        node = self.table.get(key)
+        if node is None:
+            node = self.table[key] = self._member(op, inputs, attrs, type, origin, name)
+        return node
+
+    def _member(self, *parts):
+        node = Interned(*parts)
         node.serial = len(self.members)
-        self.table[key] = node
         self.members.add(node)
         return node
 
@@ -109,18 +112,15 @@ class Pool:
         """The pool's constant with exactly these bits."""
         value = Value(array)
         key = CONST, (), (value,)
-        return self.table.get(key) or self._add(
-            key, CONST, (), (value,), Type(array.dtype.name, array.shape), None, name
-        )
+        if key not in self.table:
+            type = Type(array.dtype.name, array.shape)
+            self.table[key] = self._member(*key, type, None, name)
+        return self.table[key]
 
     def retyped(self, node, type):
         """The same application said to have another type: its Dims are claimed, and checked at run
         time."""
-        return (
-            node
-            if node.type is type
-            else self.make(node.op, node.inputs, node.attrs, node.origin, type, node.name)
-        )
+        return self.make(node.op, node.inputs, node.attrs, node.origin, type, node.name)
 
     # -- copying a user's graph in
 
@@ -138,7 +138,7 @@ class Pool:
         if n.op is CONST:
             return self.constant(n.attrs[0].array, n.name)
         if n.op is INPUT or n.op is SHARED:
-            return self.leaf.get(n) or self.enter_leaf(n)
+            return self.enter_leaf(n)
         self._entering = n
         node = self.make(n.op, tuple(inputs), _tidied(n, inputs), n.origin, None, n.name)
         self._entering = None
@@ -153,6 +153,8 @@ class Pool:
 
     def enter_leaf(self, n):
         """Our leaf for a user's input, shared variable, or a node that is to be treated as one."""
+        if n in self.leaf:
+            return self.leaf[n]
         user = self.prior.source.get(n, n) if self.prior else n
         shape = tuple(
             [
@@ -160,16 +162,8 @@ class Pool:
                 for axis, d in enumerate(user.type.shape)
             ]
         )
-        node = Interned(
-            SHARED if n.op is SHARED else INPUT,
-            (),
-            (),
-            user.type.with_shape(shape),
-            n.origin,
-            n.name,
-        )
-        node.serial = len(self.members)
-        self.members.add(node)
+        op = SHARED if n.op is SHARED else INPUT
+        node = self._member(op, (), (), user.type.with_shape(shape), n.origin, n.name)
         self.leaf[n] = self.leaf[user] = node
         self.source[node] = user
         for axis, d in enumerate(shape):
@@ -276,7 +270,7 @@ def absorb(outputs, expect=True, cut=(), prior=None):
             if n in new:
                 continue
             for i in n.inputs:
-                if i in cut and i not in new:
+                if i not in new:  # it is cut off
                     new[i] = pool.enter_leaf(i)
             node = new[n] = pool._enter(n, [new[i] for i in n.inputs])
             if n.inputs:

@@ -94,12 +94,10 @@ def _rewrite(outputs, rules, pool, log):
             continue
         inputs = tuple([done[i] for i in n.inputs])
         if inputs != n.inputs:
-            m = pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name)
-            if m is not n:
-                becomes[n] = m
-                if log.moved is not None:
-                    log.moved.setdefault(m, n)
-                continue
+            m = becomes[n] = pool.make(n.op, inputs, n.attrs, n.origin, n.type, n.name)
+            if log.moved is not None:
+                log.moved.setdefault(m, n)
+            continue
         candidates = by_op.get(n.op)
         had = len(members)
         hit = candidates and _step(n, candidates, pool, log)
@@ -142,13 +140,13 @@ def _step(node, candidates, pool, log):
 def _compatible(a, b):
     """Types that differ at most in how unknown lengths are named."""
     return a.dtype == b.dtype and a.ndim == b.ndim and all(
-        p is q or (isinstance(p, Dim) or isinstance(q, Dim)) and 1 not in (p, q) or p == q
+        p == q or (isinstance(p, Dim) or isinstance(q, Dim)) and 1 not in (p, q)
         for p, q in zip(a.shape, b.shape, strict=True))
 
 
 def _loop(stack, start, why):
     """A node came back to itself: say which rules it passed through."""
-    names = [why[n] for n in stack[stack.index(start) if start in stack else 0:] if why.get(n)]
+    names = [why[n] for n in stack[stack.index(start):] if n in why]
     chain = " -> ".join(dict.fromkeys(names))
     return RewriteLoop(
         f"rules undo one another at {start!r}: {chain}; switch one off with passes='-pass.rule'"

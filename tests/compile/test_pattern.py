@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from symgrad.compile import pattern
 from symgrad.compile.pattern import (
     attempt,
     compile_lhs,
@@ -17,7 +18,9 @@ from symgrad.compile.pool import absorb
 from symgrad.errors import ArgumentError
 from symgrad.node import constant, variable
 from symgrad.op import weak_numbers
-from symgrad.ops.math import add, exp, log, mul, neg, sqr
+from symgrad.ops.lengths import make_vector
+from symgrad.ops.logic import gt
+from symgrad.ops.math import add, exp, log, mul, neg, sqr, sub
 from symgrad.ops.nn import softmax
 from symgrad.ops.reduce import sum_
 from symgrad.types import Type
@@ -76,7 +79,9 @@ def test_numbers_match_constants_of_any_dtype_and_shape():
 
 
 def test_same_constant():
-    assert same_constant(constant(np.ones(3)), 1)
+    assert same_constant(constant(np.ones(3)), 1) and same_constant(constant(1.0), 1)
+    assert not same_constant(constant(np.array([1.0, 2.0])), 1)
+    assert not same_constant(constant(2.0), 1)
     assert not same_constant(constant(np.ones(0)), 1)
     assert not same_constant(constant(np.array([1.0, np.nan])), 1)
     assert not same_constant(variable(MATRIX), 1)
@@ -94,6 +99,53 @@ def test_attributes_that_are_written_out_must_be_equal():
     (p,) = inputs("p")
     assert made(chosen, sum_.of(p, axis=0))[0] is not None
     assert made(chosen, sum_.of(p, axis=1))[0] is None
+
+
+def test_an_attribute_that_is_left_out_may_be_anything():
+    chosen = rule("any", sum_.of(x), x)
+    (p,) = inputs("p")
+    for axis in (0, 1, (0, 1)):
+        assert made(chosen, sum_.of(p, axis=axis))[0] is not None
+
+
+def test_as_many_operands_as_are_written():
+    p, q, r = inputs("p", "q", "r", type=Type("float64", ()))
+    for written in (1, 2, 3):
+        chosen = rule("vector", make_vector.of(*[x, y, z][:written]), x)
+        for k in (1, 2, 3):
+            new = made(chosen, make_vector.of(*[p, q, r][:k]))[0]
+            assert (new is not None) is (k == written)
+
+
+def test_what_right_sides_are_made_of():
+    """Other ops with attributes, and numbers that take the dtype of what they meet."""
+    p, q = inputs("p", "q", type=Type("float32", (None, None)))
+    new, _ = made(rule("sum", exp(x), sum_.of(x, axis=(0,))), exp(p))
+    assert new.op is sum_ and new.attrs == ((0,),)
+    new, _ = made(rule("sign", gt(x, y), gt(sub(x, y), 0)), gt(p, q))
+    assert new.type.dtype == "bool" and new.inputs[1].type.dtype == "float32"
+    new, node = made(rule("turned", gt(x, y), sub(0, x)), gt(p, q))
+    assert [i.type.dtype for i in new.inputs] == ["float32", "float32"] and node.op is gt
+    new, _ = made(rule("one", exp(x), 1), exp(variable(Type("float32", ()))))
+    assert new.type is Type("float32", ()) and new.data == 1
+
+
+def test_a_rule_waits_until_its_left_side_may_match(monkeypatch):
+    """Its matchers are made when the operands have the ops they must have, or after many looks."""
+    monkeypatch.setattr(pattern, "PATIENCE", 3)
+    p, q = inputs("p", "q")
+    for looks in (1, 3):
+        chosen = rule("wait", add.of(exp(x), log(y)), x)
+        for _ in range(looks):
+            assert made(chosen, exp(p) + exp(q))[0] is None
+            assert chosen not in pattern._MATCHERS
+        assert made(chosen, log(q) + exp(p))[0] is not None and chosen in pattern._MATCHERS
+    chosen = rule("wait", add.of(exp(x), 1), x)
+    for _ in range(4):
+        assert chosen not in pattern._MATCHERS
+        assert made(chosen, exp(p) + exp(q))[0] is None
+    assert chosen in pattern._MATCHERS
+    assert made(chosen, exp(p) + 1.0)[0] is not None
 
 
 def test_a_condition_sees_holes_and_the_node():
@@ -124,6 +176,9 @@ def test_orders_that_say_the_same_are_compiled_once():
     assert len(compile_lhs(add.of(x, x))) == 1
     assert len(compile_lhs(add.of(x, exp(y)))) == 2
     assert len(compile_lhs(1 + x)) == 1
+    assert len(compile_lhs(add.of(exp(x), log(y)))) == 2
+    assert len(compile_lhs(add.of(mul.of(x, exp(y)), mul.of(z, log(y))))) == 8
+    assert len(compile_lhs(sub.of(exp(x), y))) == 1
 
 
 def test_a_rule_set_knows_its_rules_by_op_and_may_leave_some_out():

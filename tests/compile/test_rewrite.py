@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from symgrad.compile import rewrite as rewriting
 from symgrad.compile.passes import PIPELINE
 from symgrad.compile.pattern import holes, rounding, rule, rule_on, ruleset
 from symgrad.compile.pool import absorb
@@ -42,6 +43,44 @@ def test_a_rule_that_wraps_what_it_finds_is_a_loop(wrapped):
     pool, node = pooled(exp(variable(VECTOR)))
     with pytest.raises(RewriteLoop, match="wrap"):
         rewrite([node], ruleset("bad", rule("wrap", exp(x), wrapped)), pool)
+
+
+def test_a_node_that_comes_back_as_itself_is_a_loop():
+    """Also where no other node stands between."""
+    rules = ruleset("bad", rule("there", exp(x), sqr(x)), rule("back", sqr(x), exp(x)))
+    pool, node = pooled(log(exp(variable(VECTOR))))
+    with pytest.raises(RewriteLoop, match="undo one another at .*: there -> back;"):
+        rewrite([node], rules, pool)
+
+
+def test_only_the_rules_of_a_loop_are_named():
+    rules = ruleset("bad", rule("before", log(x), neg(x)), rule("wrap", exp(x), exp(exp(x))))
+    pool, node = pooled(log(exp(variable(VECTOR))))
+    with pytest.raises(RewriteLoop, match=": wrap;"):
+        rewrite([node], rules, pool)
+    rules = ruleset("bad", rule("first", log(x), sqr(exp(x))), rule("wrap", exp(x), log(x)))
+    pool, node = pooled(neg(log(variable(VECTOR))))
+    with pytest.raises(RewriteLoop, match=": first -> wrap;"):
+        rewrite([node], rules, pool)
+
+
+@pytest.mark.parametrize("before, after, taken", [
+    ((None, 3), (None, 3), True), ((None, 3), (None, 4), False), ((None, 3), (5, 3), True),
+    ((5, 3), (None, 3), True), ((None, 3), (1, 3), False), ((1, 3), (None, 3), False),
+    ((500, 3), (500, 3), True), ((None, 3), (3,), False), ((None, 1), (None, 1), True),
+    ((None, 1), (None, None), False)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_replaces_a_node_has_its_type(before, after, taken, dtype):
+    """But for what its unknown lengths are called; one of 1 may stretch, an unknown one not."""
+    v, w = variable(Type("float64", before)), variable(Type(dtype, after))
+    pool, (node, other) = absorb([exp(v), sqr(w)])
+    rules = ruleset("r", rule_on("other", exp, samples=list)(lambda n, pool: other))
+    log_ = Log()
+    (new,) = rewrite([node], rules, pool, log_)
+    taken = taken and dtype == "float64"
+    assert (new.op is sqr) is taken and new.type is node.type
+    assert log_.fired == ({"other": 1} if taken else {})
+    assert log_.refused == ({} if taken else {"other": 1})
 
 
 def test_inputs_are_in_normal_form_before_a_node_is_tried():
@@ -151,6 +190,42 @@ def test_a_rule_without_end_is_stopped_and_named():
     pool, node = pooled(exp(variable(VECTOR)))
     with pytest.raises(RewriteGrowth, match=r"(?s)rule endless of bad fired 1,0.*-bad\.endless"):
         rewrite([node], endless(), pool)
+
+
+@pytest.mark.parametrize("firings, nodes, stops", [
+    (10, 99, False), (9, 99, True), (99, 20, False), (99, 19, True), (10, 20, False)])
+@pytest.mark.parametrize("each", [0, 1])
+def test_the_budget(monkeypatch, firings, nodes, stops, each):
+    """A chain of ten: each link fires once and makes two nodes.  `each`: what a node of the graph
+    (of 11, with the variable) adds to the budget."""
+    for name, much in (("ANYWAY", firings), ("MADE_ANYWAY", nodes)):
+        monkeypatch.setattr(rewriting, name, much - 11 * each)
+    monkeypatch.setattr(rewriting, "FIRINGS", each)
+    monkeypatch.setattr(rewriting, "MADE", each)
+    rules = ruleset("r", rule("ok", tanh(x), neg(exp(x))), rule("other", sqr(x), neg(x)))
+    for open_ended in (False, True):
+        rules.open_ended = open_ended
+        h = variable(VECTOR)
+        for _ in range(10):
+            h = tanh(h)
+        pool, node = pooled(h)
+        if stops and (firings < 10 or not open_ended):
+            with pytest.raises(RewriteGrowth, match="rule ok of r fired"):
+                rewrite([node], rules, pool)
+        else:
+            log_ = Log()
+            rewrite([node], rules, pool, log_)
+            assert log_.fired == {"ok": 10}
+
+
+def test_budgets_are_by_rule(monkeypatch):
+    monkeypatch.setattr(rewriting, "ANYWAY", 2)
+    monkeypatch.setattr(rewriting, "FIRINGS", 0)
+    rules = ruleset("r", rule("a", tanh(x), neg(x)), rule("b", exp(x), sqr(x)))
+    pool, node = pooled(tanh(exp(tanh(exp(variable(VECTOR))))))
+    log_ = Log()
+    rewrite([node], rules, pool, log_)
+    assert log_.fired == {"a": 2, "b": 2}
 
 
 def test_a_rule_whose_work_grows_faster_than_the_graph_is_stopped_and_named():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from symgrad.compile.kernel import Load, walk
 from symgrad.compile.memory import counter
-from symgrad.compile.nest import Assign, For, statements
+from symgrad.compile.nest import Assign, For, expressions, statements
 from symgrad.ops.lengths import known
 from symgrad.types import BYTES, Dim, is_complex
 
@@ -68,7 +68,7 @@ class Arena:
             read.update([(self.base.get(i, i), k) for i in p.step.inputs])
         read.update([(self.base.get(r, r), len(pieces)) for r in plan.roots])
         return [(plan.inputs.index(x), plan.shared.index(leaf)) for leaf, k in written.items()
-                for x in plan.inputs if read.get(x, -1) >= k]
+                for x in plan.inputs if x in read and read[x] >= k]
 
 
 def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
@@ -116,7 +116,7 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
                 homes[n] = Home("view", base[n])
             elif p.kind == "python":
                 homes[n] = Home("made")
-            elif leaf is not None and last.get(leaf, -1) <= k and alone(p, leaf, n, base):
+            elif leaf is not None and last.get(leaf, k) <= k and alone(p, leaf, n, base):
                 homes[n] = Home("leaf", leaf)
             elif n in kept or any(d in late for d in n.type.shape) or (
                     p.kind == "join" and k < front):
@@ -131,9 +131,6 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
                     dying[over] = None
         for slot in (*mine, *[s for s in dying.values() if s is not None]):
             give(slot)
-        for n in p.step.outputs:
-            if last[base[n]] == k and homes[n].kind == "slot":
-                give(homes[n].what)
     return arena
 
 
@@ -170,7 +167,7 @@ def alone(piece, operand, result, base):
     if len(writes) != 1:
         return without_copy(piece.nest, source, target) is not None
     body, place, at, _ = writes[0]
-    return all(b is body and a == at and k <= place for b, k, a, w in found if not w)
+    return all(b is body and a == at and k <= place for b, k, a, _ in found)
 
 
 def without_copy(nest, source, target):
@@ -188,8 +185,7 @@ def without_copy(nest, source, target):
         else:
             body.append(s)
     if copies != 1 or any(type(x) is Load and x.source == source for s in statements(body)
-                          for e in (getattr(s, "cell", None), getattr(s, "expr", None))
-                          if e is not None for x in walk(e)):
+                          for x in walk(*expressions(s))):
         return None
     return replace(nest, body=body)
 

@@ -106,8 +106,9 @@ class Chosen:
     def meet(self, k, ends):
         """One name for where a result is, and for its lengths."""
         def phi(kind, words):
-            if len(set(words)) == 1:
-                return words[0]
+            then, other = words
+            if then == other:
+                return then
             pairs = [f"[{word}, %{at}]" for word, (at, _) in zip(words, ends, strict=True)]
             return self.w.let(f"phi {kind} {', '.join(pairs)}")
 
