@@ -24,4 +24,13 @@ EQUIVALENT = {
         "there are two words and two ends: `strict` is an assertion",
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
+    # loop_lengths, loop_merge
+    "rules/loop_lengths.py::Lengths.unite::constant::True in strict=True -> False":
+        "two types of one value have as many lengths: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False":
+        "states of one class have the same taps: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #2":
+        "each state has its next value: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #3":
+        "states of one class have the same taps: `strict` is an assertion",
 }
