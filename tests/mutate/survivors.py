@@ -39,4 +39,13 @@ EQUIVALENT = {
     "rules/loop_reads.py::Reads.replace::condition::a is not b -> True":
         "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
         "itself if one is not",
+    # loop_lengths, loop_merge
+    "rules/loop_lengths.py::Lengths.unite::constant::True in strict=True -> False":
+        "two types of one value have as many lengths: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False":
+        "states of one class have the same taps: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #2":
+        "each state has its next value: `strict` is an assertion",
+    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #3":
+        "states of one class have the same taps: `strict` is an assertion",
 }

@@ -5,10 +5,11 @@ In each expression x (3), m (2, 3), q (2, 3, 4), i, ids (2) and s () change from
 """
 
 import pytest
-from loops_rewritten import RNG, numbers, same
+from loops_rewritten import RNG, numbers, rewritten, same
 
 import symgrad.tensor as T
 from symgrad.families import axis_attr, composite
+from symgrad.node import toposort
 from symgrad.ops import OPS
 from symgrad.ops.draft import Draft, Mapped
 from symgrad.types import Type
@@ -125,3 +126,10 @@ def test_lengths_that_are_not_known_are_those_of_the_operands(text):
 def test_made_step_by_step(text):
     left = same(*mapped(text, 3))
     assert len(left) == 1
+
+
+@pytest.mark.parametrize("text", ["T.softmax(m, axis=1)", "T.logsumexp(m, axis=0)"])
+def test_ops_along_axes_keep_their_names(text):
+    made, _ = mapped(text, 3)
+    name = eval(text, {"T": T, "m": Type("float64", (2, 3))("m")}).op.name
+    assert name in [n.op.name for n in toposort(rewritten(made)[0])]
