@@ -202,7 +202,7 @@ def _follow(plan, arrays, known):
 
 
 def _bind(plan, node, shape, known):
-    name = node.name or repr(node)
+    name = repr(node)
     if shape is None:
         raise ArgumentError(f"memory: the shape of {name} is missing")
     if len(shape) != node.type.ndim:

@@ -109,7 +109,7 @@ def mismatch(place, have, want):
     node, axis, reason = place.node, place.axis, place.reason
     if reason and reason[1]:
         return Unexpected()
-    name = node.name or repr(node)
+    name = repr(node)
     if reason is None:
         text = f"{name}: axis {axis} has length {have}, but {want} was declared or needed"
         return _explained(origin.report(text, [node]))

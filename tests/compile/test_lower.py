@@ -172,3 +172,10 @@ def test_every_elementwise_op_and_reduction_can_be_fused():
             cannot.append(name)
     assert len(cannot) <= 6, cannot
     assert run([T.exp(0.0)])[0] == 1
+
+
+def test_a_place_in_an_axis_of_length_one_is_checked(kernels):
+    x, y = T.tensor("float64", (1, None), "x"), T.lvector("y")
+    kernel = kernels([x, y], T.inc_subtensor(x[y], 1.0))[-1]
+    written = [s.at[0] for s in kernel.stages if s.onto]
+    assert [type(at) for at in written] == [Index] and written[0].length == 1

@@ -58,7 +58,7 @@ def test_an_update_is_written_over_its_variable(new, where):
     (lambda W, V: [W - X, V * X], lambda W, V, *news: [W], "V"),
     (lambda W, V: [W - X, V * X], lambda W, V, w, v: [w], "V"),
     (lambda W, V: [W - X, V * X], lambda W, V, w, v: [w.sum(), v + w], "WV"),
-    (lambda W, V: [W - X, V * X], lambda W, V, w, v: [w.max()], "V"),
+    (lambda W, V: [W - X, V * X], lambda W, V, w, v: [w.max()], ""),
     (lambda W, V: [W - X, V * X], lambda W, V, w, v: [W[::-1]], "V"),
     (lambda W, V: [W - V, V * W], lambda *all: [], "V"),
 ])

@@ -115,9 +115,16 @@ def test_what_is_in_place():
                         (W - 0.1 * T.dot(x, x), True), (T.dot(W, x), False),
                         (T.inc_subtensor(W[2], x[0]), True),
                         (T.inc_subtensor(W[i], x), True), (T.set_subtensor(W[i], x), True),
-                        (T.inc_subtensor(W[i], W), False), (T.inc_subtensor(x[i], W), False)):
+                        (T.inc_subtensor(W[i], W), False), (T.inc_subtensor(x[i], W), False),
+                        (T.inc_subtensor(W[::-1][i], x), False),
+                        (T.inc_subtensor(W.T[i], x), False), (W + T.dot(x, W.T) * W.T, False),
+                        (W - x.sum(axis=0), True), (W * W.sum(), True), (W - W.sum(axis=0), True),
+                        (W * W[::-1], False), (T.cast(W, "float32") + 0.0 * x, True)):
         f = sg.function([x, i], [], updates=[(W, new)], backend="llvm", on_unused_input="ignore")
         assert bool(f.code.in_place) is inside, new
+    z = sg.shared(np.ones((4, 4), complex))
+    f = sg.function([x], [], updates=[(z, z - x)], backend="llvm")
+    assert not f.code.in_place  # pairs of numbers
     chain = T.dot(T.tanh(T.dot(T.exp(T.dot(x, x)), x)), x)
     f = sg.function([x], chain.sum(), backend="llvm")
     assert len([s for s in f.code.arena.slots if s.shape]) == 2

@@ -1,0 +1,61 @@
+"""Branches in machine code: what memory their sides share, and what comes behind the jump."""
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+import symgrad.tensor as T
+
+pytest.importorskip("llvmlite")
+
+x, X, c, n = T.dvector("x"), T.dmatrix("X"), T.bscalar("c"), T.lscalar("n")
+late = T.nonzero_values(x)
+
+
+def deep(v):
+    """Two buffers: a matrix, and a row that it is made of."""
+    return T.dot(T.outer(T.exp(v), v), v)
+
+
+def branch(then, other, *more):
+    """(the piece, what it gives on either side, what it should give)."""
+    inputs, arrays = [c, x, X, n], ([1.0, 3.0, 2.0, 0.0], np.arange(16.0).reshape(4, 4) / 16, 2)
+    outputs = [sg.ifelse(c, then, other), *more]
+    f, g = (sg.function(inputs, outputs, backend=b, on_unused_input="ignore")
+            for b in ("llvm", "python"))
+    piece = next(p for p in f.code.driver.pieces if p.step.body[0].op.name in ("branch", "ifelse"))
+    for flag in (1, 0, 1):
+        for have, want in zip(*[h(flag, *arrays) for h in (f, g)], strict=True):
+            assert have.dtype == want.dtype
+            np.testing.assert_allclose(have, want)
+    return piece
+
+
+@pytest.mark.parametrize("then, other, rooms", [
+    (deep(x), T.tanh(T.dot(T.outer(x, x), x)), [[0], [0, 1]]),
+    (T.tanh(T.dot(T.outer(x, x), x)), deep(x), [[0, 1], [0]]),
+    (deep(x).sum(), x[0], [[0, 1], []]), (x[0], deep(x).sum(), [[], [0, 1]]),
+    (T.exp(T.dot(X, X)), T.dot(T.tanh(X), X), [[0], [0]]),
+    (T.dot(T.exp(X), X), T.dot(T.exp(T.cast(X, "float32")), T.cast(X, "float32")),
+     [[0], [1, 2, 3]]),
+    (T.dot(T.exp(X), x), T.dot(X, T.exp(x)), [[0], [1]]),
+    (x + 1, x * 2, [[], []]),
+])
+def test_the_sides_share_their_buffers(then, other, rooms):
+    """Where these are as long, and their elements as wide."""
+    piece = branch(then, other)
+    fork = piece.inner
+    assert piece.kind == "branch" and fork.able and fork.rooms == rooms
+    assert len(fork.buffers) == 1 + max([k for side in rooms for k in side], default=-1)
+    for side, mine in zip(fork.sides, fork.rooms, strict=True):
+        for k, slot in zip(mine, side.slots(), strict=True):
+            assert fork.same(fork.buffers[k], slot)
+
+
+@pytest.mark.parametrize("then, other", [
+    (x[1:], x), (x[:n] * 2, x[1:] + 1), (x, x[::-1]), (T.exp(x)[n:], T.exp(x)[:n]),
+    (X[:n, 1:], X[1:, :n] * 2), (x[:n].sum(), x[1]),
+    (late * 2, x), (X[n:], X), (X[n:], X[n:] * 2), (deep(late), x),
+])
+def test_lengths_that_the_side_tells(then, other):
+    assert branch(then, other).kind == "branch"
