@@ -92,7 +92,7 @@ def added(work, s):
         other = b if path is a else a
         terms.append((other, 1 if x.op is add else -1))
         x = path
-    if not terms or users[own] != 1:
+    if users[own] != 1:
         return None
     flat, waiting = [], terms[::-1]
     while waiting:
@@ -146,7 +146,7 @@ class Sums:
 
     def rows(self, x):
         found = None
-        if self.level[x] < 2 and not self.work.stacked(x):
+        if not self.work.stacked(x):
             found = self.before(x)
         return found[0] if found is not None and found[1] else self.work.stack(x)
 

@@ -13,6 +13,7 @@ from loops_rewritten import RNG, f64, numbers, rewritten, same
 import symgrad.tensor as T
 from symgrad.errors import IndexingError
 from symgrad.interpret import run
+from symgrad.node import toposort
 from symgrad.ops import OPS
 from symgrad.ops.draft import Draft, Mapped, Rows
 from symgrad.types import Type
@@ -52,6 +53,9 @@ KEPT = [
     "T.outer(h, x) / x", "T.dot(h, x)", "T.outer(h, x) * h", "T.cast(i, 'float64') * h",
     "T.inc_subtensor(T.zeros_like(e)[i], h.sum())",
     "T.inc_subtensor(T.zeros_like(e)[i, 0], s * h[0])",
+    "T.tanh(h) * t", "t * T.tanh(h)", "T.tanh(h) / t", "-T.tanh(h)", "T.dot(w.T, T.tanh(h))",
+    "T.dot(T.tanh(h), w)", "T.tanh(m * h).sum(axis=0)", "T.tanh(h) + x",
+    "T.inc_subtensor(T.zeros_like(e)[1], T.tanh(h))",
     "T.tensordot(m * h, f[:2, :, 0] * 1, axes=((0, 1), (0, 1)))",
     "T.tensordot(f, m * h, axes=((2,), (0,)))", "T.tensordot(m * h, f, axes=((0,), (2,)))",
     "T.inc_subtensor(T.zeros_like(e)[T.cast(h[0] > 0, 'int64')], t)",
@@ -179,6 +183,23 @@ def test_rows_that_are_there_are_summed():
         given = {Y: RNG.integers(0, 9, (4, 3)).astype(dtype)}
         left, = same([made[1][-1], made[2]], given)
         assert len(left.attrs[0].states) == many, dtype
+
+
+@pytest.mark.parametrize("value,start,adds", [
+    ("thin", 0.0, 1), ("thin", 0.5, 1), ("thick", 0.0, 0), ("thick", 0.5, 1),
+    ("thin + thick", 0.0, 1), ("thick + thin", 0.0, 1), ("thick - thin", 0.0, 1),
+    ("thin + thick", 0.5, 2),
+])
+def test_a_start_of_zeros_is_left_out_unless_it_stretches_the_sum(value, start, adds):
+    x, m, b, M = f64(3)("x"), f64(2, 3)("m"), f64(2, 3)("b"), f64(None, 2, 3)("M")
+    value = eval(value, {"thin": x.dimshuffle("x", 0), "thick": m})
+    made = Draft(X.shape[0], {x: X, m: M}, [
+        state(b + value, T.zeros((1, 2, 3), "float64") + start, b)]).build()
+    for rows in (0, 3):
+        given = {X: numbers(rows, 3), M: numbers(rows, 2, 3)}
+        assert not same(made[0][-1], given, "sink")
+    names = [n.op.name for n in toposort(rewritten(made[0][-1])[0])]
+    assert (names.count("add"), names.count("loop")) == (adds, 0)
 
 
 @pytest.mark.parametrize("dtype,left", [("float64", 0), ("float32", 0), ("int64", 1), ("int16", 1),
