@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact, rounding, rule_on
-from symgrad.compile.rules.common import given, mat, num, spread, var, vec, zeros
+from symgrad.compile.rules.common import given, known, mat, num, spread, var, vec, zeros
 from symgrad.node import CONST
 from symgrad.ops.index import FULL, Slice, gather, inside, slots, subtensor
 from symgrad.ops.join import join
@@ -23,6 +23,11 @@ from symgrad.ops.source import arange, zeros_like
 def sure(idx, shape):
     """Whether no entry of an index can be out of range."""
     return all(isinstance(e, Slice) or inside(e, d) for e, d in zip(idx, shape, strict=True))
+
+
+def backward(entry):
+    """Whether a slice with a known step goes from the end to the front."""
+    return (entry.step or 1) < 1
 
 
 # -- parts
@@ -49,12 +54,12 @@ def compose(outer, inner, n):
         found = cells[slice(*outer)]
         return Slice(found.start, found.stop if found.stop >= 0 else None, found.step)
     start, step = inner.start or 0, inner.step or 1
-    if start < 0 or step < 0 or inner.stop is not None:
+    if start < 0 or backward(inner) or inner.stop is not None:
         return None
     if isinstance(outer, int):
         return start + step * outer if outer >= 0 else None
     first, last, stride = outer.start or 0, outer.stop, outer.step or 1
-    if first < 0 or stride < 0 or last is not None and last < 0:
+    if first < 0 or backward(outer) or last is not None and last < 0:
         return None
     return Slice(start + step * first, None if last is None else start + step * last, step * stride)
 
@@ -90,9 +95,9 @@ def PART_OF_TRANSPOSED(node, pool):
     if moved.op is not transpose or len(node.inputs) > 1:
         return None
     order, idx = moved.attrs[0], node.attrs[0]
-    entries = dict(zip(order, idx, strict=True))
+    entries = {k: idx[at] for at, k in enumerate(order)}
     part = subtensor.of(moved.inputs[0], idx=tuple([entries[k] for k in range(len(order))]))
-    kept = [a for a, e in zip(order, idx, strict=True) if isinstance(e, Slice)]
+    kept = [a for a, e in entries.items() if isinstance(e, Slice)]
     ranks = tuple([sorted(kept).index(a) for a in kept])
     return part if list(ranks) == sorted(ranks) else transpose.of(part, axes=ranks)
 
@@ -121,21 +126,23 @@ def PART_OF_UNSQUEEZED(node, pool):
 def ALL_ROWS(node, pool):
     """x[arange(len(x))] is x."""
     base, idx = node.inputs[0], node.attrs[0]
-    if len(node.inputs) != 2 or idx.count("#") != 1 or idx.count(FULL) != len(idx) - 1:
+    if idx.count(FULL) != len(idx) - 1:
         return None
     return base if counts(node.inputs[1], base.type.shape[idx.index("#")]) else None
 
 
+LARGE = ("int32", "int64", "uint32", "uint64")  # others have not enough numbers for all rows
+
+
 def counts(n, d):
     """Whether a vector is evidently 0, 1, 2 … up to a length d."""
-    if n.type.ndim != 1 or n.type.shape[0] is not d and n.type.shape[0] != d:
+    if n.type.shape != (d,):
         return False
     if n.op is CONST:
         return bool((n.data == np.arange(len(n.data))).all())
-    while n.op is cast:
+    while n.op is cast and n.type.dtype in LARGE:
         n = n.inputs[0]
-    return n.op is arange and all(
-        k.op is CONST and k.data == v for k, v in zip(n.inputs[::2], (0, 1), strict=True))
+    return n.op is arange and n.type.dtype in LARGE and [known(k) for k in n.inputs[::2]] == [0, 1]
 
 
 # -- joined tensors
@@ -173,8 +180,8 @@ def JOIN_OF_PARTS(node, pool):
         if any(e != FULL for e in others) or (entry.stop is None) != last:
             return None
         at = entry.stop
-        if not last and (not isinstance(at, int) or at < 0):
-            return None
+        if not last and at <= (entry.start or 0):
+            return None  # it begins again where others were before
     return base
 
 
@@ -192,11 +199,11 @@ def PART_OF_JOINED(node, pool):
     if isinstance(entry, int):
         first, last = entry, entry
     else:
-        if entry.step is not None and entry.step < 0 or entry == FULL:
+        if backward(entry) or entry == FULL:
             return None
         stop = total if entry.stop is None else entry.stop
         first, last = entry.start or 0, stop
-        if not isinstance(stop, int) or stop < 0 or first < 0:
+        if not isinstance(stop, int) or stop < 0:
             return None
         last = max(first, stop - 1)
     start = 0
@@ -226,8 +233,7 @@ def IDLE_WRITE(node, pool):
     idx, set = node.attrs
     if all(e == FULL for e in idx):
         return spread(part, node) if set else add.of(base, part)
-    zero = part.op is CONST and not part.type.ndim and part.data == 0
-    return base if zero and not set and sure(idx, base.type.shape) else None
+    return base if known(part) == 0 and not set and sure(idx, base.type.shape) else None
 
 
 @rule_on("write_into_thin", inc_subtensor, kind=exact, samples=lambda: [
@@ -239,8 +245,8 @@ def WRITE_INTO_THIN(node, pool):
     base, idx = node.inputs[0], node.attrs[0]
     if node.inputs[1].type.ndim and "#" in idx:
         return None  # where the axes of the arrays stand depends on what is between them
-    thin = tuple([k for k, (e, d) in enumerate(zip(idx, base.type.shape, strict=True))
-                  if d == 1 and (e == 0 or e == FULL and not node.inputs[1].type.ndim)])
+    thin = tuple([k for k, d in enumerate(base.type.shape) if d == 1 and (
+        idx[k] == 0 or idx[k] == FULL and not node.inputs[1].type.ndim)])
     if not thin:
         return None
     kept = tuple([e for k, e in enumerate(idx) if k not in thin])
@@ -269,11 +275,11 @@ def apart(read, write):
     """Whether two entries of an index on one axis evidently have no place in common: one ends where
     the other begins, or before.  Entries are as in an index, their scalars in place of ``"@"``."""
     for low, high in ((read, write), (write, read)):
-        if not isinstance(high, Slice) or high.step not in (None, 1) or high.stop is not None:
+        if not isinstance(high, Slice) or high.step is not None or high.stop is not None:
             continue
         start = high.start
         if isinstance(low, Slice):
-            if low.start is not None or low.step not in (None, 1) or low.stop is None:
+            if low.start is not None or low.step is not None or low.stop is None:
                 continue
             stop = low.stop
         elif isinstance(low, int) and low >= 0:
@@ -371,13 +377,15 @@ def WRITES_AS_JOIN(node, pool):
         entry, y = n.attrs[0][axis], n.inputs[1]
         if not isinstance(entry, Slice) or entry.step is not None or y.type.ndim != n.type.ndim:
             return None
-        parts[entry.start or 0] = entry.stop, y
+        start = entry.start or 0
+        if entry.stop is not None and entry.stop <= start:
+            return None  # of nothing, or counted from the end
+        parts[start] = entry.stop, y
     at, order = 0, []
-    while at in parts and isinstance(at, int) and at >= 0:
+    while at in parts:
         at, y = parts.pop(at)
         order.append(y)
-    ends = at is None or at == node.type.shape[axis]
-    return join.of(*order, axis=axis) if ends and len(order) == len(chain) else None
+    return join.of(*order, axis=axis) if at is None and len(order) == len(chain) else None
 
 
 RULES = (WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, JOIN_OF_JOINED,

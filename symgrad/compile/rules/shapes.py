@@ -41,7 +41,8 @@ def FOLD_OF_NOTHING(node, pool):
     if base.type.dtype != node.type.dtype or axes and not thin:
         return None
     made = pool.make(squeeze, (base,), (thin,), node.origin) if thin else base
-    rest = tuple([k - sum(t < k for t in thin) for k in axes if k not in thin])
+    kept = [k for k in range(base.type.ndim) if k not in thin]
+    rest = tuple([kept.index(k) for k in axes if k not in thin])
     return pool.make(node.op, (made,), (rest,), node.origin, node.type) if rest else made
 
 
@@ -122,8 +123,8 @@ def SUM_OF_SCALED(node, pool):
     scaled, axes = node.inputs[0], node.attrs[0]
     if scaled.op is not mul and scaled.op is not true_div or scaled.type.dtype == "float16":
         return None
-    for k in (1, 0) if scaled.op is mul else (1,):
-        factor, other = scaled.inputs[k], scaled.inputs[1 - k]
+    turned = scaled.inputs[::-1]
+    for factor, other in (turned, scaled.inputs) if scaled.op is mul else (turned,):
         if other.type.shape != scaled.type.shape:
             continue
         if factor.type.ndim:

@@ -12,6 +12,7 @@ import numpy as np
 
 from symgrad.compile.pattern import exact, rounding, rule_on
 from symgrad.compile.rules.common import given, mat, measure, num, sizes, uniform, var, vec
+from symgrad.compile.rules.parts import backward, sure
 from symgrad.ops import OPS
 from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, gather, subtensor
@@ -39,7 +40,7 @@ SHUFFLES = (squeeze, transpose, unsqueeze)
 def AXES(node, pool):
     """squeeze, transpose, unsqueeze: at most one of each, in this order."""
     chain, base = [], node
-    while base.op in SHUFFLES and len(chain) < 5:
+    while base.op in SHUFFLES:
         chain.append(base)
         base = base.inputs[0]
     pattern = list(range(base.type.ndim))
@@ -194,9 +195,8 @@ def VIEW_OF_FILL(node, pool):
     wide = node.inputs[0]
     if wide.op is not broadcast_to or wide.inputs[0].type.ndim:
         return None
-    if node.op is subtensor and any(isinstance(e, int | str) and not isinstance(d, int)
-                                    for e, d in zip(node.attrs[0], wide.type.shape, strict=True)):
-        return None  # the index may be out of range
+    if node.op is subtensor and not sure(node.attrs[0], wide.type.shape):
+        return None
     new = node.inputs[1:] if node.op is reshape else measure(node.type.shape, wide)
     if new is None:
         return None
@@ -269,14 +269,14 @@ def NEG_THROUGH_VIEW(node, pool):
 def _behind(entry, first, rest):
     """The entry of an index into `rest` that means the same of rows of which `first` come before;
     None if it is not known to."""
-    if entry == "@" or entry == "#":
+    if entry == "@":
         return None
     if isinstance(entry, int):
         if entry < 0:
             return entry if entry >= -(rest if isinstance(rest, int) else 1) else None
         return entry - first if isinstance(first, int) and entry >= first else None
     start, stop = entry.start, entry.stop
-    if "@" in entry or start is None or (entry.step or 1) < 0:
+    if "@" in entry or start is None or backward(entry):
         return None
     if start < 0:
         fits = start >= -(rest if isinstance(rest, int) else 1)
