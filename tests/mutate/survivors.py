@@ -40,14 +40,6 @@ EQUIVALENT = {
         "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
         "itself if one is not",
     # loop_lengths, loop_merge
-    "rules/loop_lengths.py::Lengths.unite::constant::True in strict=True -> False":
-        "two types of one value have as many lengths: `strict` is an assertion",
-    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False":
-        "states of one class have the same taps: `strict` is an assertion",
-    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #2":
-        "each state has its next value: `strict` is an assertion",
-    "rules/loop_merge.py::equal_states::constant::True in strict=True -> False #3":
-        "states of one class have the same taps: `strict` is an assertion",
     # fuse, plan, memory, need, nest, pool, lower, pattern, rewrite, compare, over, arena …
     "compare.py::<module>::constant::32001 in {'float16': 32001, 'float…1, 'float64': "
     "9220239174948290561} -> 32002":
@@ -73,14 +65,6 @@ EQUIVALENT = {
     "pattern.py::same_constant::drop::array.size == 1 or bool((array == value).all()) -> "
     "without array.size == 1":
         "it saves a comparison: the one element was compared before",
-    "rewrite.py::_compatible::constant::True in strict=True -> False":
-        "ranks were compared before: `strict` is an assertion",
-    "lower.py::_Writer.scatter::constant::True in strict=True -> False":
-        "there is a cell for each axis: `strict` is an assertion",
-    "lower.py::_Writer.read::constant::True in strict=True -> False":
-        "an index has a place for each axis: `strict` is an assertion",
-    "over.py::_Run._form::constant::True in strict=True -> False":
-        "a form has as many keys as there are results: `strict` is an assertion",
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
 }
