@@ -44,11 +44,11 @@ def run(outputs, pool, log, off=()):
         if found is not outputs:
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
-    if asked is not None and "tree" not in off:
+    if "tree" not in off:
         found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
         if found is not outputs:
-            new = [(o, n) for o, n in zip(outputs, found, strict=True) if o is not n]
-            log.note("tree", *(new or [(outputs[0], None)])[0])
+            changed = [p for p in zip(outputs, found, strict=True) if p[0] is not p[1]]
+            log.note("tree", *changed[0])
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()
@@ -91,8 +91,7 @@ def _free(nodes, when, asked, light=()):
         if i.op.kind == "leaf" or there.issuperset(asked.get(i, (None,))):
             continue
         few += 1
-        if few > FEW or i.type.__class__ is Tuple or i.type.ndim or i.op.kind == "view" or not (
-                i in light or cheap(i)):
+        if few > FEW or i.type.ndim or i.op.kind == "view" or not (i in light or cheap(i)):
             return False
         if i.op is not length:
             stack += i.inputs
@@ -126,7 +125,7 @@ class _Sides:
         """The outputs, with a `branch` and its results in place of conditionals."""
         level, groups, plain = {}, {}, {}
         for n in self.order:
-            if n not in self.asked or n in self.new:
+            if n not in self.asked:
                 continue
             level[n] = max([level.get(i, 0) for i in _below(n, self.assumed)], default=0)
             if self.asked[n]:
