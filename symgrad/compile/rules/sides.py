@@ -44,11 +44,11 @@ def run(outputs, pool, log, off=()):
         if found is not outputs:
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
-    if asked is not None and "tree" not in off:
+    if "tree" not in off:
         found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
         if found is not outputs:
-            new = [(o, n) for o, n in zip(outputs, found, strict=True) if o is not n]
-            log.note("tree", *(new or [(outputs[0], None)])[0])
+            changed = [p for p in zip(outputs, found, strict=True) if p[0] is not p[1]]
+            log.note("tree", *changed[0])
             outputs, order = found, toposort(found)
             asked = needs(outputs, order)
     return outputs if asked is None else _Sides(outputs, order, asked, pool, log).run()

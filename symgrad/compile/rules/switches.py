@@ -6,13 +6,14 @@ that holds is looked for by halves: a thousand alternatives are ten jumps, ten b
 
 What an alternative made and its derivative reads is found by equal conditions.  So all chains that
 begin alike get the tree of the longest, and where a condition of it is asked for otherwise, too,
-they all stay as they are.
+or costs something where a shorter one is, they all stay as they are.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from symgrad.node import toposort
 from symgrad.ops.ifelse import ifelse
 from symgrad.ops.logic import lt, where
 
@@ -23,24 +24,27 @@ def treed(outputs, order, pool, light):
     """`outputs` with trees in the place of long chains.  ``light(node, asker)``: whether a value
     costs nothing where `asker` is computed."""
     chains = _chains(outputs, order, light)
-    longest = {}  # first condition -> conditions of its longest chain
-    for conditions, _ in chains.values():
-        if len(conditions) > len(longest.get(conditions[0], ())):
-            longest[conditions[0]] = conditions
-    if not any([len(c) >= LONG for c in longest.values()]):
-        return outputs
-    good = {c[0]: len(c) >= LONG for c in longest.values()}
+    # first condition -> conditions of its longest chain
+    longest = {c[0]: c for c in sorted([c for c, _ in chains.values()], key=len)}
+    good = {first: len(c) >= LONG for first, c in longest.items()}
+    behind = set()  # what reads a shorter one, which therefore cannot ask for it
+    for n in order:
+        c = chains[n][0] if n in chains else ()
+        if c and len(c) < len(longest[c[0]]) or any([i in behind for i in n.inputs]):
+            behind.add(n)
     asked = {}  # condition -> the first ones of chains that it is in
-    for conditions, _ in chains.values():
+    for head, (conditions, _) in chains.items():
         first = conditions[0]
-        good[first] &= conditions == longest[first][:len(conditions)]
+        like, more = longest[first][:len(conditions)], longest[first][len(conditions):]
+        good[first] &= conditions == like and all([
+            c not in behind and light(c, head) for c in more])
         for c in conditions:
             asked.setdefault(c, {})[first] = None
     for firsts in asked.values():
         if len(firsts) > 1:
             good.update(dict.fromkeys(firsts, False))
-    return _rebuilt(outputs, order, pool, {
-        head: (longest[c[0]], sides) for head, (c, sides) in chains.items() if good[c[0]]})
+    trees = {head: (longest[c[0]], sides) for head, (c, sides) in chains.items() if good[c[0]]}
+    return _rebuilt(outputs, pool, trees) if trees else outputs
 
 
 def _chains(outputs, order, light):
@@ -69,8 +73,10 @@ def _chains(outputs, order, light):
     return found
 
 
-def _rebuilt(outputs, order, pool, chains):
+def _rebuilt(outputs, pool, chains):
     new = {}
+    more = [c for conditions, sides in chains.values() if len(sides) <= len(conditions)
+            for c in conditions]  # of shorter ones, which did not ask for all
 
     def number(k):
         return pool.constant(np.asarray(k, "int64"))
@@ -87,7 +93,7 @@ def _rebuilt(outputs, order, pool, chains):
             level += rest
         return level[0][1]
 
-    for n in order:
+    for n in toposort([*more, *outputs]):
         if n not in chains:
             inputs = tuple([new[i] for i in n.inputs])
             new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin, n.type,

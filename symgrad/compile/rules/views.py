@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import exact, rounding, rule_on
-from symgrad.compile.rules.common import given, mat, measure, num, sizes, uniform, var, vec
+from symgrad.compile.rules.common import given, mat, measure, num, sizes, spread, uniform, var, vec
 from symgrad.compile.rules.parts import backward, sure
 from symgrad.ops import OPS
 from symgrad.ops.ifelse import ifelse
@@ -214,11 +214,7 @@ def STRETCHED(node, pool):
         return None
     if all(i.op is broadcast_to or not i.type.ndim for i in inputs):
         inner = tuple([i.inputs[0] if i.op is broadcast_to else i for i in inputs])
-        small = pool.infer(node.op, inner, node.attrs)
-        new = measure(node.type.shape, *inputs)
-        if small.shape != node.type.shape and new is not None:
-            value = pool.make(node.op, inner, node.attrs, node.origin)
-            return broadcast_to.of(value, *new)
+        return spread(pool.make(node.op, inner, node.attrs, node.origin), node)
     trial = list(inputs)
     for k, i in enumerate(inputs):
         if i.op is broadcast_to:

@@ -9,6 +9,7 @@ from symgrad.compile.rules import views
 from symgrad.interpret import run
 from symgrad.node import INPUT, constant, toposort, variable
 from symgrad.op import weak_numbers
+from symgrad.ops import OPS
 from symgrad.ops.index import Slice, subtensor
 from symgrad.ops.join import continued
 from symgrad.types import Dim, Type
@@ -83,3 +84,51 @@ def test_rows_of_one_part_are_read_of_that_part(first, rest, entry, found, more)
 
 def test_a_part_of_other_rows_stays():
     assert changed(views.PART_OF_CONTINUED, var(None)[-1]) is None
+
+
+# -- axes, reshapes, vectors, stretched operands
+
+
+@pytest.mark.parametrize("inner,left", [
+    (lambda x: OPS["squeeze"].of(x, axes=(1,)), True),
+    (lambda x: OPS["unsqueeze"].of(x, axes=(0,)), True),
+    (lambda x: OPS["reshape"].of(x, 4, 3), True), (lambda x: OPS["exp"].of(x), False),
+    (lambda x: OPS["transpose"].of(x, axes=(2, 1, 0)), False)])
+def test_a_reshape_reads_what_others_only_fold(inner, left):
+    new = changed(views.RESHAPE, OPS["reshape"].of(inner(var(3, 1, 4)), 2, 6))
+    assert (new is not None and new.inputs[0].op is INPUT) is left
+
+
+def test_many_shuffles_are_one_of_each():
+    x = y = var(2, 3)
+    for _ in range(4):
+        y = OPS["squeeze"].of(OPS["transpose"].of(OPS["unsqueeze"].of(y, axes=(2,)),
+                                                  axes=(2, 1, 0)), axes=(0,))
+    assert changed(views.AXES, y).type.shape == x.type.shape
+    new = changed(views.AXES, OPS["unsqueeze"].of(OPS["transpose"].of(y), axes=(0,)))
+    assert [n.op.name for n in toposort([new])] == ["input", "transpose", "unsqueeze"]
+
+
+@pytest.mark.parametrize("idx", [("@",), (Slice("@"),), (Slice("@", "@"),), (Slice(1, 3, "@"),)])
+def test_parts_of_vectors_that_are_not_known(idx):
+    vector = OPS["make_vector"].of(var(), var(), var())
+    marks = [constant(1), constant(2)][:str(idx).count("@")]
+    assert changed(views.VECTOR_PART, subtensor.of(vector, *marks, idx=idx)) is None
+
+
+def stretched(*shape):
+    return OPS["broadcast_to"].of(var(*shape), 3, 4)
+
+
+@pytest.mark.parametrize("operands,found", [
+    ([stretched()], "mul broadcast_to"), ([stretched(), stretched()], "mul broadcast_to"),
+    ([stretched(), var()], "mul broadcast_to"), ([stretched(4), var()], "mul broadcast_to"),
+    ([stretched(4), stretched(1, 4)], "mul broadcast_to"), ([stretched(3, 1), stretched(4)], "mul"),
+    ([stretched(3, 1), stretched(1, 4)], "mul"), ([stretched(), var(3, 4)], "mul"),
+    ([var(3, 4), stretched(4)], "mul"), ([stretched(), var(3, 1)], None),
+    ([var(3, 4), var()], None)])
+def test_what_stretches_by_itself_is_not_stretched_before(operands, found):
+    x = OPS["mul"].of(*operands) if len(operands) > 1 else OPS["exp"].of(*operands)
+    new = changed(views.STRETCHED, x)
+    want = found and found.replace("mul", x.op.name)
+    assert (new and " ".join([n.op.name for n in toposort([new]) if n.inputs])) == want
