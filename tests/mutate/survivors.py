@@ -28,4 +28,9 @@ EQUIVALENT = {
         "there are two words and two ends: `strict` is an assertion",
     "need.py::lengths::condition::missing -> True":
         "where no length is missing nothing is run, and nothing is bound",
+    # rules/parts, sides
+    "rules/sides.py::run::constant::True in strict=True -> False":
+        "a graph has as many outputs afterwards: `strict` is an assertion",
+    "rules/parts.py::backward::constant::1 in entry.step or 1 -> 2":
+        "any number above zero will do for a step that is not said",
 }
