@@ -68,8 +68,6 @@ EQUIVALENT = {
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
     # rules/parts, sides
-    "rules/sides.py::run::constant::True in strict=True -> False":
-        "a graph has as many outputs afterwards: `strict` is an assertion",
     "rules/parts.py::backward::constant::1 in entry.step or 1 -> 2":
         "any number above zero will do for a step that is not said",
 }
