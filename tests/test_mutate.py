@@ -192,10 +192,10 @@ def test_the_tests_of_a_rule_come_first():
     places = {m.operator: m.place for m in found()}
     by_place = {m.place: m for m in found()}
     near = by_place["rules/m.py::near::0"]
-    kept = {"tests/test_m.py": {"made": {}, "import": [], "told": "0", "tests": {
+    kept = {"tests/test_m.py": {"made": {}, "import": [], "told": "0", "known": 9, "tests": {
         "tests/test_m.py::test_slow": [9.0, ["rules/m.py::near::0"], "5"],
         "tests/test_m.py::test_wide": [0.1, ["rules/m.py::near::0", "rules/m.py::half::0"], "7"]}},
-        "tests/test_rules.py": {"made": {}, "import": [], "told": "0", "tests": {
+        "tests/test_rules.py": {"made": {}, "import": [], "told": "0", "known": 9, "tests": {
             "tests/test_rules.py::test_rule[a.twice]": [0.2, ["rule:twice"], "0"],
             "tests/test_rules.py::test_rule[a.near]": [0.2, ["rules/m.py::near::0",
                                                              "rule:twice"], "6"]}}}
@@ -234,7 +234,7 @@ children.prepare()
 tests = {"tests/test_rules.py::test_rule[canonicalise.add_neg]": [0.1, ["rule:add_neg"], "0"]}
 found = [m for m in mutants("rules/canonicalise.py") if m.rule in ("add_neg", "sub_neg")
          and m.operator == "swap"]
-choice = Choice({"tests/test_rules.py": {"made": {}, "import": [], "told": "0",
+choice = Choice({"tests/test_rules.py": {"made": {}, "import": [], "told": "0", "known": 0,
                                          "tests": tests}}, {})
 for v in trial.attempts(found, choice, 2):
     print(v.key.split("::")[1:], v.how, v.by)

@@ -1,9 +1,9 @@
 """Which tests a mutant is tried by, and in which order.
 
-Those that tell it (`mutate.probes`); of mutants without a probe, and of those that imports tell,
-all that come to its place.  First the generated tests of its own rule, those of the file that
-mirrors its module, and the tables that say what each rule and plan was; then those that tell few
-mutants, since they look closely; quick ones first.
+Those that tell it (`mutate.probes`); of mutants without a probe, of those that imports tell, and of
+those that are younger than some of the records, all that come to its place.  First the generated
+tests of its own rule, those of the file that mirrors its module, and the tables that say what each
+rule and plan was; then those that tell few mutants, since they look closely; quick ones first.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class Choice:
         self.made_in = defaultdict(set)  # a function that made a rule -> the rule's name
         self.at_import = set()  # places that are passed when modules are imported
         self.wholes = []  # tests that look at what there is after imports, not at one rule or plan
-        told, self.told_at_import = [], 0
+        told, self.told_at_import, self.known = [], 0, len(numbers)
         for file, kept in records.items():
             self.at_import.update(kept["import"])
             self.told_at_import |= int(kept["told"], 16)
+            self.known = min(self.known, kept["known"])
             if PurePath(file).name in TABLES:
                 self.wholes += [t for t in kept["tests"] if "[" not in t]
             for test, (seconds, places, bits) in kept["tests"].items():
@@ -52,7 +53,7 @@ class Choice:
         if number is not None:
             rows = np.flatnonzero(self.told[:, number // 8] >> number % 8 & 1)
             found = dict.fromkeys([self.tests[k] for k in rows])
-        if number is None or self.told_at_import >> number & 1:
+        if number is None or number >= self.known or self.told_at_import >> number & 1:
             found |= dict.fromkeys(self.reaching(mutant))
         return self.in_order(found, mutant)
 

@@ -170,7 +170,7 @@ def record(jobs, anew=False, only=None):
             for t in said["tests"].values():
                 t[1] = [names[p] if isinstance(p, int) else p for p in t[1]]
             said["import"] = [names[p] if isinstance(p, int) else p for p in said["import"]]
-            kept[file] = said | {"digest": digest(file)}
+            kept[file] = said | {"digest": digest(file), "known": len(keys)}
             if said["failed"]:
                 again[file] = said["failed"]
             bar.set_postfix_str(f"{file} {ended.seconds:.0f} s", refresh=False)
