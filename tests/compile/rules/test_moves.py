@@ -140,7 +140,8 @@ def test_rows_counted_in_few_bits():
 @pytest.mark.parametrize("graph,fires", [
     (gather.of(var("float64", 3, 2), constant(np.arange(3)), idx=("#", FULL)), True),
     (gather.of(var("float64", 3, 2), constant(np.arange(2)), idx=(FULL, "#")), True),
-    (gather.of(var("float64", 3, 2), constant(np.arange(3)), idx=("#", Slice(1))), False)], ids=repr)
+    (gather.of(var("float64", 3, 2), constant(np.arange(3)), idx=("#", Slice(1))), False),
+], ids=repr)
 def test_all_rows(graph, fires):
     check(parts.ALL_ROWS, graph, fires)
 
