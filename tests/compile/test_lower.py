@@ -179,3 +179,18 @@ def test_a_place_in_an_axis_of_length_one_is_checked(kernels):
     kernel = kernels([x, y], T.inc_subtensor(x[y], 1.0))[-1]
     written = [s.at[0] for s in kernel.stages if s.onto]
     assert [type(at) for at in written] == [Index] and written[0].length == 1
+
+
+@pytest.mark.parametrize("name,ours", [
+    ("x1", True), ("dx", True), ("d", True), ("learning_rate", True), ("d1", False), ("d10", False),
+    ("", False), (None, False), ("a b", False), ("lambda", False), ("range", False), ("t0", True),
+])  # fmt: skip
+def test_a_users_name_is_kept_if_it_can_be_one(name, ours):
+    """Lengths are d0, d1, … in kernels."""
+    n = variable(Type("float64", (None,)), name)
+    assert name_nodes([n])[n] == (name if ours else "t0")
+
+
+def test_names_are_not_given_twice():
+    nodes = [variable(Type("float64", ()), name) for name in ("t0", "x", "x", None, "y")]
+    assert list(name_nodes(nodes, reserved=("y",)).values()) == ["t0", "x", "t1", "t2", "t3"]
