@@ -218,8 +218,6 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=(), lat
         for i in n.inputs:
             b = base.get(i, i)
             last[b] = max(last.get(b, until), until)
-        if wants[n].how == "view":
-            last.setdefault(base[n], k)
     kept = {base.get(r, r) for r in plan.roots}
     free = {}
 

@@ -36,7 +36,8 @@ ONE_SIDED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 EITHER = {"isinstance", "issubclass", "getattr", "hasattr", "max", "min", "rule", "rule_on",
           "ruleset", "add.of", "mul.of", "maximum.of", "minimum.of", "eq.of", "ne.of", "holes",
           "np.maximum", "np.minimum", "np.array_equal", "field", "zip", "dict.fromkeys", "add",
-          "self.lengths.add", "self.lengths.mul"}
+          "self.lengths.add", "self.lengths.mul", "self.same", "unite", "self.unite",
+          "pool.unite", "self.pool.unite", "house.unite", "self.house.unite"}
 TEXTS = ("__repr__", "__str__", "__doc__")
 LONGEST = 70  # characters of a side in a key
 

@@ -57,11 +57,6 @@ EQUIVALENT = {
     "pool.py::Pool.unite::compare::int(b.name[1:]) < int(a.name[1:]) -> int(b.name[1:]) <= "
     "int(a.name[1:])":
         "two Dims that are not one have two numbers",
-    "pool.py::_learn::swap::pool.unite(a, b, node, bool(soft)) -> pool.unite(b, a, node, "
-    "bool(soft))":
-        "`unite` puts the two lengths in order itself",
-    "pool.py::_learn::swap::pool.unite(a, b, node, True) -> pool.unite(b, a, node, True)":
-        "`unite` puts the two lengths in order itself",
     "pattern.py::same_constant::drop::array.size == 1 or bool((array == value).all()) -> "
     "without array.size == 1":
         "it saves a comparison: the one element was compared before",
