@@ -182,3 +182,11 @@ def test_names_stay():
     same = MUL.of(MUL.of(own, constant(2.0)), constant(0.5))
     same.name = "same"
     assert collected(same)[1] == [own] and own.name == "own"
+
+
+def test_the_time_of_each_form_is_told():
+    pool, outputs = absorb([MUL.of(matrix(), constant(2.0))])
+    log = Log.full()
+    collect.run(outputs, pool, log)
+    assert set(log.times) == set(collect.FORMS)
+    assert all(0 < seconds < 60 for seconds in log.times.values())
