@@ -60,6 +60,11 @@ def check(rule, graph, fires, lengths=(0, 1, 3, 7)):
 SLICES = [Slice(*s) for s in itertools.product((None, 1, 2, -2), (None, 0, 2, -1), (None, 2, -1))]
 
 
+def words(value):
+    """A parameter in the name of a test; a Rule says where its functions are."""
+    return getattr(value, "name", None) or repr(value)
+
+
 @pytest.mark.parametrize("inner", SLICES, ids=str)
 def test_an_entry_after_an_entry(inner):
     inner = tidy_slice(inner, None)
@@ -127,7 +132,7 @@ def test_apart(read, write, yes):
     (constant(np.tile(np.arange(3), (3, 1))), False), (arange.of(0, 3, 1), True),
     (arange.of(1, 4, 1), False), (arange.of(0, 6, 2), False), (arange.of(AT, 3, 1), False),
     (arange.of(0, 3, TO), False), (arange.of(0, 3, 1, dtype="uint8"), False),
-    (cast.of(arange.of(0, 3, 1), dtype="int8"), False), (var("int64", 3), False)], ids=repr)
+    (cast.of(arange.of(0, 3, 1), dtype="int8"), False), (var("int64", 3), False)], ids=words)
 def test_counts(n, yes):
     assert parts.counts(n, 3) is yes
 
@@ -141,7 +146,7 @@ def test_rows_counted_in_few_bits():
     (gather.of(var("float64", 3, 2), constant(np.arange(3)), idx=("#", FULL)), True),
     (gather.of(var("float64", 3, 2), constant(np.arange(2)), idx=(FULL, "#")), True),
     (gather.of(var("float64", 3, 2), constant(np.arange(3)), idx=("#", Slice(1))), False),
-], ids=repr)
+], ids=words)
 def test_all_rows(graph, fires):
     check(parts.ALL_ROWS, graph, fires)
 
@@ -161,7 +166,7 @@ def columns(x, *ends):
     (join.of(M[0], M[1], axis=0), False), (join.of(M[:2], M[3:], axis=0), False),
     (join.of(M[:2], M[2::2], axis=0), False), (join.of(M[:2], M[2:5], axis=0), False),
     (join.of(M[:2], mat()[2:], axis=0), False), (join.of(M[:2, 1:], M[2:, 1:], axis=0), False),
-    (join.of(M[:AT], M[AT:], axis=0), False), (join.of(V, V[2:], axis=0), False)], ids=repr)
+    (join.of(M[:AT], M[AT:], axis=0), False), (join.of(V, V[2:], axis=0), False)], ids=words)
 def test_join_of_parts(graph, fires):
     check(parts.JOIN_OF_PARTS, graph, fires)
 
@@ -169,7 +174,7 @@ def test_join_of_parts(graph, fires):
 @pytest.mark.parametrize("graph,fires", [
     (join.of(join.of(M, M, axis=1), M, axis=1), True),
     (join.of(join.of(M, M, axis=0), join.of(M, M, axis=0), axis=1), False),
-    (join.of(M, M, axis=0), False), (join.of(M, axis=0), True)], ids=repr)
+    (join.of(M, M, axis=0), False), (join.of(M, axis=0), True)], ids=words)
 def test_join_of_joined(graph, fires):
     check(parts.JOIN_OF_JOINED, graph, fires)
 
@@ -186,7 +191,7 @@ KNOWN, OPEN = join.of(TWO, FIVE, axis=0), join.of(TWO, V, axis=0)
     (OPEN, Slice(None, -1), False), (OPEN, Slice(1, -1), False), (OPEN, Slice(-2, 2), False),
     (OPEN, Slice(1, 3), False), (OPEN, FULL, False), (OPEN, AT, False),
     (join.of(V, TWO, axis=0), 0, False), (join.of(TWO, FIVE, V, axis=0), Slice(3, 6), True)],
-    ids=repr)
+    ids=words)
 def test_part_of_joined(joined, key, fires):
     graph = subtensor.of(joined, AT, idx=("@",)) if key is AT else subtensor.of(joined, idx=(key,))
     check(parts.PART_OF_JOINED, graph, fires)
@@ -217,7 +222,7 @@ def write(x, y, *scalars, idx, set=False):
     (parts.WRITE_OVER_WRITE,
      write(write(M, N, TO, idx=("@",)), V, AT, idx=("@",), set=True), False),
     (parts.WRITE_OVER_WRITE, write(write(M, N, AT, idx=("@",)), V, AT, idx=("@",)), False),
-    (parts.WRITE_OVER_WRITE, write(write(M, N, idx=(0,)), V, idx=(1,), set=True), False)], ids=repr)
+    (parts.WRITE_OVER_WRITE, write(write(M, N, idx=(0,)), V, idx=(1,), set=True), False)], ids=words)
 def test_writes(rule, graph, fires):
     check(rule, graph, fires, lengths=(2, 3))
 
