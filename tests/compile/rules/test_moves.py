@@ -222,7 +222,8 @@ def write(x, y, *scalars, idx, set=False):
     (parts.WRITE_OVER_WRITE,
      write(write(M, N, TO, idx=("@",)), V, AT, idx=("@",), set=True), False),
     (parts.WRITE_OVER_WRITE, write(write(M, N, AT, idx=("@",)), V, AT, idx=("@",)), False),
-    (parts.WRITE_OVER_WRITE, write(write(M, N, idx=(0,)), V, idx=(1,), set=True), False)], ids=words)
+    (parts.WRITE_OVER_WRITE, write(write(M, N, idx=(0,)), V, idx=(1,), set=True), False),
+], ids=words)
 def test_writes(rule, graph, fires):
     check(rule, graph, fires, lengths=(2, 3))
 
@@ -275,7 +276,7 @@ def wide(x, *shape):
     (shapes.SUM_OF_SCALED, sum_.of(N * V, axis=(0,)), True),
     (shapes.SUM_OF_SCALED, sum_.of(V * N, axis=(0,)), True),
     (shapes.SUM_OF_SCALED, sum_.of(N / V, axis=(0,)), False),
-    (shapes.SUM_OF_SCALED, sum_.of(V / constant(np.asarray(2.0)), axis=(0,)), True)], ids=str)
+    (shapes.SUM_OF_SCALED, sum_.of(V / constant(np.asarray(2.0)), axis=(0,)), True)], ids=words)
 def test_sums(rule, graph, fires):
     check(rule, graph, fires)
 
