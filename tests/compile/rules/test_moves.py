@@ -60,6 +60,9 @@ def check(rule, graph, fires, lengths=(0, 1, 3, 7)):
 SLICES = [Slice(*s) for s in itertools.product((None, 1, 2, -2), (None, 0, 2, -1), (None, 2, -1))]
 
 
+CUBE = var("float64", None, None, None)
+
+
 def words(value):
     """A parameter in the name of a test; a Rule says where its functions are."""
     return getattr(value, "name", None) or repr(value)
@@ -166,6 +169,8 @@ def columns(x, *ends):
     (join.of(M[0], M[1], axis=0), False), (join.of(M[:2], M[3:], axis=0), False),
     (join.of(M[:2], M[2::2], axis=0), False), (join.of(M[:2], M[2:5], axis=0), False),
     (join.of(M[:2], mat()[2:], axis=0), False), (join.of(M[:2, 1:], M[2:, 1:], axis=0), False),
+    (join.of(CUBE[:2, :, 1:], CUBE[2:, :, 1:], axis=0), False),
+    (join.of(CUBE[:2], CUBE[2:], axis=0), True),
     (join.of(M[:AT], M[AT:], axis=0), False), (join.of(V, V[2:], axis=0), False)], ids=words)
 def test_join_of_parts(graph, fires):
     check(parts.JOIN_OF_PARTS, graph, fires)
