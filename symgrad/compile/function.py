@@ -173,10 +173,7 @@ def planned(roots, leaves, updated, selection, report, expect, done=False):
         report.timed("settle", start)
     start = clock()
     count = len(roots) - len(updated)
-    updates = [
-        (final.leaf.get(s) or final.enter_leaf(s), v)
-        for s, v in zip(updated, graph[count:], strict=True)
-    ]
+    updates = [(final.enter_leaf(s), v) for s, v in zip(updated, graph[count:], strict=True)]
     plan = build(final, leaves, graph[:count], updates, "fuse" in selection)
     report.timed("fuse", start)
     known = {}

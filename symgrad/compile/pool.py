@@ -63,20 +63,14 @@ class Pool:
                 inputs = b, a
         key = op, inputs, attrs
         node = self.table.get(key)
+        if node is not None and type is not None and node.type is not type:
+            key = (*key, type)
+            node = self.table.get(key)
         if node is None:
             type = type or self.infer(op, inputs, attrs, origin)
-            node = self._one(key, op, inputs, attrs, type, origin, name)
-        elif type is not None and node.type is not type:
-            node = self._one((*key, type), op, inputs, attrs, type, origin, name)
+            node = self.table[key] = self._member(op, inputs, attrs, type, origin, name)
         if name and not node.name:
             node.name = name
-        return node
-
-    def _one(self, key, op, inputs, attrs, type, origin, name):
-        """The node with this key."""
-        node = self.table.get(key)
-        if node is None:
-            node = self.table[key] = self._member(op, inputs, attrs, type, origin, name)
         return node
 
     def _member(self, *parts):

@@ -27,7 +27,7 @@ def sure(idx, shape):
 
 def backward(entry):
     """Whether a slice with a known step goes from the end to the front."""
-    return (entry.step or 1) < 1
+    return (entry.step or 1) < 0
 
 
 # -- parts

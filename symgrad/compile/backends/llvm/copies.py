@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from symgrad.compile.backends.llvm.control import Control
@@ -105,7 +104,7 @@ class Copies(Control):
         start, step, stop = known(start), known(step), self.integer(stop)
         span = self.lengths.binary("sub", stop, str(start))
         if step != 1:
-            span = self.lengths.add(span, str(step - int(math.copysign(1, step))))
+            span = self.lengths.add(span, str(step - (1 if step > 0 else -1)))
             span = w.let(f"sdiv i64 {span}, {step}")
         self.bind(node, (self.lengths.binary("smax", span, "0"),))
 
