@@ -43,6 +43,8 @@ def prepare():
 
     settings.register_profile("mutate", database=None, derandomize=True, deadline=None)
     settings.load_profile("mutate")
+    # A child compiles what it imports; once is enough for all of them.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(REPO / ".pytest_cache" / "bytecode")
     assert "symgrad" not in sys.modules
 
 
@@ -103,8 +105,8 @@ class Chosen:
 def pytest_run(files, plugin, temporary, stop=True):
     """Run pytest on files with a plugin; its exit status."""
     return pytest.main([*["-x"] * stop, "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-                        "--rootdir", str(REPO), "--basetemp", os.path.join(temporary, "t"),
-                        *files], plugins=[plugin])
+                        "-p", "no:unraisableexception", "--rootdir", str(REPO),
+                        "--basetemp", os.path.join(temporary, "t"), *files], plugins=[plugin])
 
 
 def run_chosen(hook, tests, temporary, stop=True):
