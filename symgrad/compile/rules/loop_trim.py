@@ -15,33 +15,24 @@ def used(work, reads):
     found = {}
     for k, r in enumerate(work.results):
         if r in work.d.states or r in work.d.maps:
-            what = [] if r in work.finals else reads.of(work, k)
+            what = reads.of(work, k)
             if what != []:
                 found[r] = what
-    for _, (r, _) in work.stacks.values():
-        if r.keep:
-            found[r] = None
-        else:
-            found.setdefault(r, [])
+    found.update([(r, None) for _, (r, _) in work.stacks.values()])
     return found
 
 
 def alive(d, wanted):
-    """The states that these results need: {state: None}, in their order."""
+    """The states that these results need, in their order."""
     owner = {v: s for s in d.states for v in s.reads}
-    live, waiting = {}, [s for s in d.states if s in wanted]
-    roots = [m.value for m in d.maps if m in wanted]
+    roots = [s.next for s in d.states if s in wanted] + [m.value for m in d.maps if m in wanted]
     roots += [] if d.until is None else [d.until]
     seen = set()
-    while waiting or roots:
-        for s in waiting:
-            if s not in live:
-                live[s] = None
-                roots.append(s.next)
+    while roots:
         order = toposort(roots, stop=seen)
         seen.update(order)
-        waiting, roots = [owner[n] for n in order if n in owner and owner[n] not in live], []
-    return [s for s in d.states if s in live]
+        roots = [owner[n].next for n in order if n in owner]
+    return [s for s in d.states if s in wanted or seen.intersection(s.reads)]
 
 
 def trimmed(work, reads):
@@ -81,7 +72,6 @@ def postponed(work, reads):
     level = work.levels()
     for m in later:
         own = toposort([m.value], stop=frozenset(inside))
-        own = [n for n in own if n.inputs]
         if not any([level[n] and heavy(n, level) for n in own]):
             continue
         edge = dict.fromkeys([i for n in own for i in n.inputs if level[i] and (
@@ -100,10 +90,7 @@ def postponed(work, reads):
         if m in asked:
             stand, _ = work.stacks.pop(asked[m])
             work.later[stand] = rows
-        if m in work.results:
-            work.become(m, rows)
-        else:
-            d.maps.remove(m)
+        work.become(m, rows)
         work.note("sink", rows)
 
 
