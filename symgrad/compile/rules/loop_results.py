@@ -8,7 +8,6 @@ from symgrad.node import CONST, Node, toposort
 from symgrad.ops.draft import Mapped, Rows
 from symgrad.ops.lengths import length
 from symgrad.ops.scan import item, loop
-from symgrad.types import Tuple
 
 
 class Work:
@@ -77,12 +76,10 @@ class Work:
         """The nodes of the old loop's results."""
         house, d = self.house, self.d
         if not self.changed:
-            types = tuple([self.told.get(r) or t for r, t in
-                           zip(self.results, self.node.type.items, strict=True)])
             whole = house.pool.make(loop, self.inputs, self.node.attrs, self.node.origin,
-                                    Tuple(types))
+                                    house.settled(self.node.type))
             return [house.pool.make(item, (whole,), (k,), self.node.origin)
-                    for k in range(len(types))]
+                    for k in range(len(whole.type.items))]
         made = self.made()
         return [house.written(made[r[1]], d.n, r[1].depth, d.reverse) if type(r) is tuple else
                 r if isinstance(r, Node) else made[r] for r in self.results]
@@ -121,7 +118,7 @@ class Work:
                 return m, None
         for s in self.d.states:
             if s.keep and s.next is x:
-                return s, 0
+                return s, 0  # a tap of the rows that steps write
         m = Mapped(x)
         self.d.maps.append(m)
         return m, None
@@ -130,12 +127,8 @@ class Work:
         """{stand-in: node} when the loop is there."""
         house, d, found = self.house, self.d, {}
         for stands, (r, tap) in self.stacks.values():
-            if tap is None:
-                found[stands] = made[r]
-            elif tap:
-                found[stands] = house.read(made[r], d.n, r.depth, tap, d.reverse)
-            else:
-                found[stands] = house.written(made[r], d.n, r.depth, d.reverse)
+            found[stands] = made[r] if tap is None else house.read(
+                made[r], d.n, r.depth, tap, d.reverse)
         for stands, rows in self.later.items():
             found[stands], = house.mapped([rows], found)
         return found
@@ -148,7 +141,7 @@ def measured(house, n, x):
     told = house.told.get(d)
     if told is not None and x.inputs:
         return house.steps(*told)
-    if x.op is item and axis:
+    if x.op is item:
         found = measure((d,), *x.inputs[0].inputs)
         if found is not None:
             return house.intern(found[0])

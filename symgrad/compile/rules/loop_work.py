@@ -126,7 +126,7 @@ class House(Lengths):
 
 def prune(d):
     """Drop the sequences and fixed operands that no step reads; whether there were any."""
-    used = {n for n in toposort(House.outputs(d)) if not n.inputs}
+    used = set(toposort(House.outputs(d)))
     count = len(d.seqs) + len(d.fixed)
     d.seqs = {v: x for v, x in d.seqs.items() if v in used}
     d.fixed = {v: x for v, x in d.fixed.items() if v in used}
