@@ -41,6 +41,9 @@ EQUIVALENT = {
         "itself if one is not",
     "rules/loop_trim.py::postponed::condition::not later -> False":
         "it saves a look at loops from which nothing is to be made later",
+    "rules/loop_results.py::Work.levels::constant::2 in dict.fromkeys([v for s in self.d.states "
+    "for v in s.reads], 2) -> 3":
+        "levels are compared with 0, 1 and 2 alone: any above 1 will do",
     # loop_lengths, loop_merge
     # fuse, plan, memory, need, nest, pool, lower, pattern, rewrite, compare, over, arena …
     "compare.py::<module>::constant::32001 in {'float16': 32001, 'float…1, 'float64': "

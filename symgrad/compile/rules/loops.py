@@ -79,7 +79,7 @@ def before(house, outputs):
     """Operands before users: each loop over its new operands."""
     new = {}
     for n in toposort(outputs):
-        inputs = tuple([new[i] for i in n.inputs if n.op is not item])
+        inputs = tuple([new[i] for i in n.inputs])
         if n.op is loop:
             work = Work(house, n, inputs)
             for form in BEFORE:
