@@ -28,9 +28,8 @@ def invariant(work):
             work.note("invariant", found[0])
         else:
             needed.update(always(n))
-    if taken:
-        house.substitute(d, taken)
-        prune(d)
+    house.substitute(d, taken)
+    prune(d)
     if d.until is None:
         for m in list(d.maps):
             if m.value in d.fixed and m.keep:
@@ -84,9 +83,8 @@ def hoisted(work):
             work.note("hoist", found[0])
         else:
             needed.update(always(n))
-    if taken:
-        house.substitute(d, taken)
-        prune(d)
+    house.substitute(d, taken)
+    prune(d)
 
 
 def heavy(n, level):
