@@ -40,6 +40,11 @@ EQUIVALENT = {
         "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
         "itself if one is not",
     # loop_lengths, loop_merge
+    "rules/loop_lengths.py::Lengths.steps::swap::self.pool.make(add, (n, self.number(more))) -> "
+    "(self.number(more), n)":
+        "the pool puts operands in order",
+    "rules/loop_merge.py::merged::constant::0 in default=0 -> 1":
+        "all depths are one more",
     # fuse, plan, memory, need, nest, pool, lower, pattern, rewrite, compare, over, arena …
     "compare.py::<module>::constant::32001 in {'float16': 32001, 'float…1, 'float64': "
     "9220239174948290561} -> 32002":

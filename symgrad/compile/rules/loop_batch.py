@@ -97,7 +97,7 @@ class Batch:
         (base, varies), *scalars = inputs
         idx = x.attrs[0]
         if not varies and idx == ("@", *(FULL,) * (len(idx) - 1)):
-            return gather.of(base, scalars[0][0], idx=("#", *idx[1:]))
+            return gather.of(base, scalars[0][0], idx=("#",))
         if any([v for _, v in scalars]):
             return None
         return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *idx))
