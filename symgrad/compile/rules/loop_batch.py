@@ -182,7 +182,7 @@ class Batch:
     def _inc_subtensor(self, x, inputs):
         base, (y, y_varies), *indices = inputs
         idx, set = x.attrs
-        if y_varies and not x.inputs[1].type.ndim and layout(idx, 1):
+        if y_varies and not x.inputs[1].type.ndim and layout(idx, x.type.ndim):
             return None
         if any([v for _, v in indices]):
             return self.written(x, base, (y, y_varies), indices)

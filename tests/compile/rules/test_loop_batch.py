@@ -76,7 +76,7 @@ AT_ONCE = [
     "m[ids.dimshuffle(0, 'x'), l]", "w[j, ids]", "q[j, ids]", "q[ids, j]", "q[ids, :, j]",
     "T.pick(m, l)", "T.pick(w, ids)", "T.pick(m, ids)",
     "T.set_subtensor(x[1], 2.0)", "T.inc_subtensor(m[1], x)", "T.inc_subtensor(m[:, 1], s * l)",
-    "T.set_subtensor(t[1:], x[1:])", "T.inc_subtensor(w[1], 1.0) * s",
+    "T.set_subtensor(m[1], t)", "T.set_subtensor(t[1:], x[1:])", "T.inc_subtensor(w[1], 1.0) * s",
     "T.inc_subtensor(t[i], s)", "T.set_subtensor(x[i], 3.0)", "T.inc_subtensor(m[i], x)",
     "T.inc_subtensor(m[i], t)", "T.inc_subtensor(t[ids], x[:2])", "T.inc_subtensor(w[ids], 1.0)",
     "T.set_subtensor(m[ids], t)", "T.inc_subtensor(w[ids, l], 2.0)",
