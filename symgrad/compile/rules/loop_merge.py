@@ -153,8 +153,7 @@ def share(work):
     same = shared(d)
     more, instead = equal_states(house, d, same)
     same.update(more)
-    if same:
-        house.substitute(d, same)
+    house.substitute(d, same)
     d.seqs = {v: x for v, x in d.seqs.items() if v not in same}
     d.fixed = {v: x for v, x in d.fixed.items() if v not in same}
     d.states = [s for s in d.states if s not in instead]
