@@ -28,8 +28,9 @@ def invariant(work):
             work.note("invariant", found[0])
         else:
             needed.update(always(n))
-    house.substitute(d, taken)
-    prune(d)
+    if taken:
+        house.substitute(d, taken)
+        prune(d)
     if d.until is None:
         for m in list(d.maps):
             if m.value in d.fixed and m.keep:
@@ -83,8 +84,9 @@ def hoisted(work):
             work.note("hoist", found[0])
         else:
             needed.update(always(n))
-    house.substitute(d, taken)
-    prune(d)
+    if taken:
+        house.substitute(d, taken)
+        prune(d)
 
 
 def heavy(n, level):

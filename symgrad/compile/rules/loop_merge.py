@@ -180,7 +180,7 @@ def equal_states(house, d, same):
     classes = {}
     for s in d.states:
         classes.setdefault((s.init, s.taps, s.keep), []).append(s)
-    groups = [g for g in classes.values() if len(g) > 1]
+    groups = list(classes.values())
     for _ in range(ROUNDS):
         trial = dict(same)
         for g in groups:
@@ -194,7 +194,6 @@ def equal_states(house, d, same):
             for s in g:
                 parts.setdefault(nexts[s], []).append(s)
             finer += parts.values()
-        finer = [g for g in finer if len(g) > 1]
         if finer == groups:
             break
         groups = finer

@@ -172,7 +172,8 @@ def test_long_chains_of_states_are_not_told_apart_to_their_ends():
 
 MAPS = {  # two maps, which of them keep all rows, and how many there are then
     "the same": ("v", "v", True, True, 1), "others": ("v", "v * s", True, True, 2),
-    "a last row": ("v", "v", True, False, 2), "two last rows": ("v", "v", False, False, 2),
+    "a last row": ("v", "v", True, False, 2), "a last row first": ("v", "v", False, True, 2),
+    "two last rows": ("v", "v", False, False, 2),
     "what is written": ("n", "v", True, True, 1),
     "what is written last": ("n", "v", False, True, 2),
     "a row": ("x * s", "x * s", True, True, 1),
