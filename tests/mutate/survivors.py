@@ -45,6 +45,11 @@ EQUIVALENT = {
     "for v in s.reads], 2) -> 3":
         "levels are compared with 0, 1 and 2 alone: any above 1 will do",
     # loop_lengths, loop_merge
+    "rules/loop_lengths.py::Lengths.steps::swap::self.pool.make(add, (n, self.number(more))) -> "
+    "(self.number(more), n)":
+        "the pool puts operands in order",
+    "rules/loop_merge.py::merged::constant::0 in default=0 -> 1":
+        "all depths are one more",
     # fuse, plan, memory, need, nest, pool, lower, pattern, rewrite, compare, over, arena …
     "compare.py::<module>::constant::32001 in {'float16': 32001, 'float…1, 'float64': "
     "9220239174948290561} -> 32002":

@@ -97,7 +97,7 @@ class Batch:
         (base, varies), *scalars = inputs
         idx = x.attrs[0]
         if not varies and idx == ("@", *(FULL,) * (len(idx) - 1)):
-            return gather.of(base, scalars[0][0], idx=("#", *idx[1:]))
+            return gather.of(base, scalars[0][0], idx=("#",))
         if any([v for _, v in scalars]):
             return None
         return x.op.of(base, *[i for i, _ in scalars], idx=(FULL, *idx))
@@ -168,29 +168,25 @@ class Batch:
         (base, varies), *indices = inputs
         idx = x.attrs[0]
         width = max([i.type.ndim for i in x.inputs[1:]])
-        moving = any([v for _, v in indices])
-        if not moving:
-            together = "#" in idx and "".join(["#" if e == "#" else "-" for e in idx]).strip(
-                "-").count("-") == 0
-            return x.op.of(base, *[i for i, _ in indices], idx=(FULL, *idx)) if together else None
+        if not any([v for _, v in indices]):
+            return x.op.of(base, *[i for i, _ in indices], idx=(FULL, *idx)) if in_front(
+                idx, width) else None
         if layout(idx, width)[0] != ("#", 0) or any([v and i.type.ndim == 1 for i, v in indices]):
             return None
         arrays = [rank_up(self.house, i, width) if v else i for i, v in indices]
         if not varies:
             return x.op.of(base, *arrays, idx=idx)
-        steps = self.house.intern(arange(self.n))
-        steps = unsqueeze.of(steps, axes=tuple(range(1, 1 + width)))
+        steps = rank_up(self.house, self.house.intern(arange(self.n)), width)
         return x.op.of(base, steps, *arrays, idx=("#", *idx))
 
     def _inc_subtensor(self, x, inputs):
         base, (y, y_varies), *indices = inputs
         idx, set = x.attrs
-        if y_varies and not x.inputs[1].type.ndim and layout(idx, 1):
+        if y_varies and not x.inputs[1].type.ndim and layout(idx, x.type.ndim):
             return None
         if any([v for _, v in indices]):
             return self.written(x, base, (y, y_varies), indices)
-        if "#" in idx and idx.index("#") + idx.count("#") != len(
-                "".join(["#" if e == "#" else "-" for e in idx]).rstrip("-")):
+        if not in_front(idx, x.type.ndim):
             return None
         if x.inputs[1].type.ndim:
             y = self.all_rows((y, y_varies), x.inputs[1].type.ndim)
@@ -205,13 +201,16 @@ class Batch:
             return None
         width = max([i.type.ndim for i in x.inputs[2:]])
         arrays = [self.all_rows(i, width) for i in indices]
-        steps = self.house.intern(arange(self.n))
-        if width:
-            steps = unsqueeze.of(steps, axes=tuple(range(1, 1 + width)))
+        steps = rank_up(self.house, self.house.intern(arange(self.n)), width)
         rank = x.inputs[1].type.ndim
         value = self.all_rows(y, rank) if rank else y[0]
         return x.op.of(self.all_rows(base, x.type.ndim), value, steps, *arrays,
                        idx=("#", *["#"] * len(kinds), *idx[len(kinds):]), set=set)
+
+
+def in_front(idx, width):
+    """Whether rows stay in front where their axes are indexed: the arrays stand together."""
+    return layout((FULL, *idx), width)[0] == ("x", 0)
 
 
 def flat(x):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from symgrad.compile.pool import numbered
 from symgrad.node import CONST
 from symgrad.op import infer, weak_numbers
 from symgrad.ops.index import FULL, Slice, subtensor
@@ -50,11 +49,7 @@ class Lengths:
         key = n, more
         d = self.spans.get(key)
         if d is None:
-            if steps is not None and not more:
-                d = steps
-            else:
-                self.pool._count += 1
-                d = numbered(self.pool._count - 1)
+            d = self.pool._fresh(None) if steps is None or more else steps
             self.spans[key] = d
             self.told.setdefault(d, key)
         return self.pool.find(d)
@@ -88,11 +83,10 @@ class Lengths:
     def unite(self, old, new, node):
         """Lengths of two types of one value are the same."""
         for a, b in zip(old.shape, new.shape, strict=True):
-            if a is not b:
-                told = self.told.get(a) or self.told.get(b)
-                self.pool.unite(a, b, node, False)
-                if told is not None:
-                    self.told.setdefault(self.pool.find(a), told)
+            told = self.told.get(a) or self.told.get(b)
+            self.pool.unite(a, b, node, False)
+            if told is not None:
+                self.told.setdefault(self.pool.find(a), told)
 
     def settled(self, t):
         """A type with each length told in one way."""

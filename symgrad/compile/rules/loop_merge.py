@@ -13,7 +13,6 @@ from symgrad.compile.pattern import exact
 from symgrad.compile.rules.loop_results import Work
 from symgrad.compile.rules.loop_work import House
 from symgrad.node import CONST, toposort
-from symgrad.ops.draft import Draft
 from symgrad.ops.scan import item, loop
 
 KINDS = {"merge": exact}
@@ -23,7 +22,7 @@ ROUNDS = 8  # how often classes of states are told apart before they are all tak
 
 def run(outputs, pool, log, off=()):
     """The pass `merge`."""
-    return outputs if "merge" in off else merged(House(pool, log, frozenset(off)), outputs)
+    return merged(House(pool, log, frozenset(off)), outputs)
 
 
 def several(outputs):
@@ -38,6 +37,8 @@ def merged(house, outputs):
     Of two loops as deep in the graph, counted in loops, neither is below the other, and no merging
     of others changes that.
     """
+    if "merge" in house.off:
+        return outputs
     depth = {}
     for n in toposort(outputs):
         depth[n] = max([depth[i] for i in n.inputs], default=0) + (n.op is loop)
@@ -66,10 +67,9 @@ def together(house, loops, new):
         body = n.attrs[0]
         groups.setdefault((inputs[0], body.reverse, body.until, body.save), []).append(n)
     for members in groups.values():
-        if "merge" not in house.off:
-            for part in connected(members, new):
-                if len(part) > 1:
-                    merge(house, [(n, new[n]) for n in part], new)
+        for part in connected(members, new):
+            if len(part) > 1:
+                merge(house, [(n, new[n]) for n in part], new)
 
 
 def connected(members, new):
@@ -99,18 +99,18 @@ def connected(members, new):
 
 def merge(house, pairs, new):
     """One loop for several: `pairs` of the old node and it over its new operands."""
-    works = [Work(house, now, now.inputs) for _, now in pairs]
-    first = works[0]
-    if first.d.until is not None and not one_end(house, works):
-        return
+    first, *others = [Work(house, now, now.inputs) for _, now in pairs]
     d = first.d
-    for w in works[1:]:
+    ends = [w.d.until for w in (first, *others)]
+    for w in others:
         d.seqs.update(w.d.seqs)
         d.states += w.d.states
         d.fixed.update(w.d.fixed)
         d.maps += w.d.maps
         first.results += w.results
         first.told.update(w.told)
+    if d.until is not None and not one_end(house, d, ends):
+        return
     first.note("merge", pairs[0][1])
     share(first)
     made, at = first.emit(), 0
@@ -120,16 +120,11 @@ def merge(house, pairs, new):
         at += count
 
 
-def one_end(house, works):
+def one_end(house, d, ends):
     """Whether until-loops stop at the same step: taken together, their conditions are equal."""
-    d = Draft(works[0].d.n)
-    for w in works:
-        d.seqs.update(w.d.seqs)
-        d.states += w.d.states
-        d.fixed.update(w.d.fixed)
     same = shared(d)
     same.update(equal_states(house, d, same)[0])
-    return len(set(house.mapped([w.d.until for w in works], same))) == 1
+    return len(set(house.mapped(ends, same))) == 1
 
 
 # -- what is there twice
@@ -158,8 +153,7 @@ def share(work):
     same = shared(d)
     more, instead = equal_states(house, d, same)
     same.update(more)
-    if same:
-        house.substitute(d, same)
+    house.substitute(d, same)
     d.seqs = {v: x for v, x in d.seqs.items() if v not in same}
     d.fixed = {v: x for v, x in d.fixed.items() if v not in same}
     d.states = [s for s in d.states if s not in instead]
@@ -186,7 +180,7 @@ def equal_states(house, d, same):
     classes = {}
     for s in d.states:
         classes.setdefault((s.init, s.taps, s.keep), []).append(s)
-    groups = [g for g in classes.values() if len(g) > 1]
+    groups = list(classes.values())
     for _ in range(ROUNDS):
         trial = dict(same)
         for g in groups:
@@ -200,7 +194,6 @@ def equal_states(house, d, same):
             for s in g:
                 parts.setdefault(nexts[s], []).append(s)
             finer += parts.values()
-        finer = [g for g in finer if len(g) > 1]
         if finer == groups:
             break
         groups = finer

@@ -5,9 +5,13 @@ In each expression x (3), m (2, 3), q (2, 3, 4), i, ids (2) and s () change from
 """
 
 import pytest
-from loops_rewritten import RNG, numbers, rewritten, same
+from loops_rewritten import RNG, f64, numbers, rewritten, same
 
 import symgrad.tensor as T
+from symgrad.compile.pool import absorb
+from symgrad.compile.rewrite import Log
+from symgrad.compile.rules.loop_batch import Batch
+from symgrad.compile.rules.loop_work import House
 from symgrad.families import axis_attr, composite
 from symgrad.node import toposort
 from symgrad.ops import OPS
@@ -67,11 +71,12 @@ AT_ONCE = [
     "BATCHED(q, q.dimshuffle(0, 2, 1))", "BATCHED(q.dimshuffle(0, 2, 1), q * s)",
     "m[l]", "m[:, l]", "q[l, l]", "q[:, l, l]", "x[l]", "q[l] * s",
     "t[ids]", "w[ids]", "w[i + 0 * ids]", "w[ids, ids]", "w[ids, l]", "w[l, ids]", "x[ids]",
+    "w[ids, l.dimshuffle(0, 'x')]", "m[ids, l.dimshuffle(0, 'x')]",
     "m[ids]", "m[ids, l]", "m[l, ids]", "q[ids, ids, l]", "w[ids.dimshuffle(0, 'x'), l]",
     "m[ids.dimshuffle(0, 'x'), l]", "w[j, ids]", "q[j, ids]", "q[ids, j]", "q[ids, :, j]",
     "T.pick(m, l)", "T.pick(w, ids)", "T.pick(m, ids)",
     "T.set_subtensor(x[1], 2.0)", "T.inc_subtensor(m[1], x)", "T.inc_subtensor(m[:, 1], s * l)",
-    "T.set_subtensor(t[1:], x[1:])", "T.inc_subtensor(w[1], 1.0) * s",
+    "T.set_subtensor(m[1], t)", "T.set_subtensor(t[1:], x[1:])", "T.inc_subtensor(w[1], 1.0) * s",
     "T.inc_subtensor(t[i], s)", "T.set_subtensor(x[i], 3.0)", "T.inc_subtensor(m[i], x)",
     "T.inc_subtensor(m[i], t)", "T.inc_subtensor(t[ids], x[:2])", "T.inc_subtensor(w[ids], 1.0)",
     "T.set_subtensor(m[ids], t)", "T.inc_subtensor(w[ids, l], 2.0)",
@@ -128,8 +133,32 @@ def test_made_step_by_step(text):
     assert len(left) == 1
 
 
-@pytest.mark.parametrize("text", ["T.softmax(m, axis=1)", "T.logsumexp(m, axis=0)"])
-def test_ops_along_axes_keep_their_names(text):
+OUTSIDE = {  # the ops that there are then, but for those that check lengths
+    "T.softmax(m, axis=1)": ["softmax"], "T.logsumexp(m, axis=0)": ["logsumexp"],
+    "T.dot(x, x)": ["mul", "sum"], "T.dot(x, m.T)": ["unsqueeze", "transpose", "batched_dot",
+                                                     "reshape"],
+    "T.dot(x, w)": ["dot"], "T.dot(t, x)": ["dot"], "m.reshape((6,))": ["reshape"],
+    "w[i]": ["gather"], "m + x": ["unsqueeze", "add"], "x.T + t": ["add"],
+}
+
+
+@pytest.mark.parametrize("text", OUTSIDE)
+def test_which_ops_there_are_then(text):
     made, _ = mapped(text, 3)
-    name = eval(text, {"T": T, "m": Type("float64", (2, 3))("m")}).op.name
-    assert name in [n.op.name for n in toposort(rewritten(made)[0])]
+    names = [n.op.name for n in toposort(rewritten(made)[0]) if n.inputs]
+    assert [k for k in names if k not in ("length", "subtensor", "specify_shape")] == OUTSIDE[text]
+
+
+def test_what_has_no_rows_and_what_is_not_given():
+    (v, u, w, W), X = (f64(3)(k) for k in "vuwW"), f64(5, 3)("X")
+    pool, (v, u, w, whole, both, n, W, X) = absorb([
+        v, u, w, T.exp(w) + v, T.exp(w) + u, T.constant(5), W, X])
+    batch = Batch(House(pool, Log(), frozenset()), n, {v: (X, True), w: (W, False)})
+    assert batch(v) == (X, True) and batch(w) == (W, False)
+    assert batch(u) is batch(both) is batch(T.exp(u)) is None
+    made, varies = batch(whole)
+    assert varies and made.type.shape == (5, 3) and X in made.inputs
+    exp, = [i for i in whole.inputs if i is not v]
+    made, varies = batch(exp)
+    assert not varies and made.inputs == (W,)
+    assert batch(n) == (n, False)

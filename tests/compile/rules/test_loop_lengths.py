@@ -100,6 +100,7 @@ def test_by_how_much_a_length_surpasses_the_steps():
 ROWS = {  # the number of rows, and of what; what they are: the value, a part of it or a checked one
     "steps": ("n", lambda h, n: told(h, n, 0, 2), "leaf"),
     "more": ("n", lambda h, n: told(h, n, 2, 2), "subtensor"),
+    "one more": ("n", lambda h, n: told(h, n, 1, 2), "subtensor"),
     "unknown": ("n", "ANY", "specify_shape"), "numbered": ("n", "FIVE", "specify_shape"),
     "three of five": ("T.constant(3)", "FIVE", "subtensor"),
     "five of five": ("T.constant(5)", "FIVE", "input"),
@@ -126,6 +127,7 @@ def test_the_first_rows(how):
         assert rows.op.name == want and rows.type.shape[1:] == base.type.shape[1:]
         cut = rows.inputs[0] if want == "specify_shape" else rows
         assert cut.op.name == "subtensor" and cut.inputs[0] is base
+        assert cut.attrs[0][0].start is None and cut.attrs[0][1] == FULL
         assert house.beyond(rows.type.shape[0], count) == 0 or want == "subtensor"
         if want == "specify_shape":
             assert rows.inputs[1] is count and len(rows.inputs) == 3
@@ -199,6 +201,32 @@ def test_lengths_that_are_said_to_be_the_same():
                   y.type.with_shape((house.span(n, 1),))):
         house.unite(y.type.with_shape((q,)), other, y)
     assert house.beyond(q, n) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("younger", [False, True])
+def test_what_is_told_of_a_length_is_told_of_those_that_it_is_equal_to(younger, turned):
+    """Whichever of them stands for both, and whatever was equal before."""
+    house, n, *_ = pooled()
+
+    def equal(*pair):
+        house.unite(*[Type("float64", (d,)) for d in pair], n)
+
+    old, older = house.pool._fresh(None), house.pool._fresh(None)
+    d = house.span(n, 2)
+    e, f = (house.pool._fresh(None), house.pool._fresh(None)) if younger else (old, older)
+    equal(e, f)
+    equal(*((d, f) if turned else (f, d)))
+    assert [house.beyond(k, n) for k in (d, e, f)] == [2, 2, 2]
+    assert not house.pool._unsure
+
+
+def test_steps_that_are_as_many_as_others_and_more():
+    house, n, *_, x, steps = pooled(X, X.shape[0])
+    d = x.type.shape[0]
+    house.unite(x.type.with_shape((house.span(n, 2),)), x.type.with_shape((d,)), x)
+    assert house.beyond(d, n) == 2 and house.beyond(d, steps) == 0
+    assert house.span(n) not in (None, d) and house.span(steps) is d
 
 
 def test_nodes_on_other_inputs_keep_what_is_known_of_their_lengths():

@@ -5,6 +5,7 @@ import pytest
 from loops_rewritten import f64, numbers, rewritten, same
 
 import symgrad.tensor as T
+from symgrad.compile.rules.loop_merge import several
 from symgrad.ops.draft import Draft, Mapped, Rows
 
 X, Y, A, B = f64(None, 3)("X"), f64(None, 3)("Y"), f64(3)("A"), f64(3)("B")
@@ -15,13 +16,15 @@ GIVEN = {X: numbers(5, 3), Y: numbers(5, 3), A: numbers(3), B: numbers(3), R: nu
          Q: numbers(1, 3), C: np.array(0.5)}
 
 
-def loop(seq=X, init=R, fixed=A, step="T.tanh(s * w + x)", end=None, n=N, **more):
+def loop(seq=X, init=R, fixed=A, step="T.tanh(s * w + x)", end=None, n=N, value="T.sin(new * s)",
+         **more):
     """The results of a loop with one state and a map."""
     x, s, w = f64(3)("x"), f64(3)("s"), fixed.type("w")
     new = eval(step, {"T": T, "x": x, "s": s, "w": w})
-    until = None if end is None else eval(end, {"T": T, "x": x, "s": s, "w": w, "new": new})
-    return Draft(n, {x: seq}, [Rows([s], (1,), init, new)], {w: fixed}, [Mapped(T.sin(new * s))],
-                 until, **more).build()
+    scope = {"T": T, "x": x, "s": s, "w": w, "new": new}
+    until = None if end is None else eval(end, scope)
+    return Draft(n, {x: seq}, [Rows([s], (1,), init, new)], {w: fixed},
+                 [Mapped(eval(value, scope))], until, **more).build()
 
 
 def left(loops):
@@ -43,6 +46,30 @@ def test_loops_with_something_in_common_are_one(what):
     changes, count = PAIRS[what]
     assert left([loop(), loop(**OTHER | changes)]) == count
     assert left([loop(**OTHER | changes), loop()]) == count
+
+
+def test_where_there_are_several_loops_over_the_same_steps():
+    one, two, other = loop()[0], loop(**OTHER)[0], loop(n=Y.shape[0])[0]
+    for outputs, said in (([one, two], True), ([one + two], True), ([one, one * 2.0], False),
+                          ([one, other], False), ([one, other, two], True), ([X, A], False)):
+        assert several(outputs) is said
+
+
+BODIES = {  # another in the second loop: sequences, states, fixed operands, maps of the one loop
+    "the step": (1, 2, 1, 2), "the sequence": (2, 2, 1, 2), "the fixed operand": (1, 2, 2, 2),
+    "how it begins": (1, 2, 1, 2),
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+def test_what_is_in_both_loops_is_once_in_the_one(what):
+    made = [*loop(), *loop(**OTHER | PAIRS[what][0])]
+    found, = same(made, GIVEN, "merge", passes="-loops")
+    body = found.attrs[0]
+    assert (body.seqs, len(body.states), body.fixed, len(body.maps)) == BODIES[what]
+    same(made, GIVEN, "merge", passes="-merge -loops.duplicates")
+    found, = same([*loop(), *loop(value="T.cos(new)")], GIVEN, passes="-loops")
+    assert (len(found.attrs[0].states), len(found.attrs[0].maps)) == (1, 2)
 
 
 @pytest.mark.parametrize("fixed", [C, K])
@@ -75,7 +102,7 @@ def test_a_loop_behind_another_is_not_merged_with_it():
 
 
 ENDS = {  # what is another in the second loop, and how many there are then
-    "the map": ({}, 1), "the limit": ({"end": "T.gt(new.sum(), 1.75)"}, 2),
+    "the map": ({"value": "T.cos(new)"}, 1), "the limit": ({"end": "T.gt(new.sum(), 1.75)"}, 2),
     "how it begins": ({"init": Q}, 2), "the fixed operand": ({"fixed": B}, 2),
     "a sequence": ({"seq": Y}, 2), "the step": (OTHER, 2),
 }
@@ -145,7 +172,8 @@ def test_long_chains_of_states_are_not_told_apart_to_their_ends():
 
 MAPS = {  # two maps, which of them keep all rows, and how many there are then
     "the same": ("v", "v", True, True, 1), "others": ("v", "v * s", True, True, 2),
-    "a last row": ("v", "v", True, False, 2), "two last rows": ("v", "v", False, False, 2),
+    "a last row": ("v", "v", True, False, 2), "a last row first": ("v", "v", False, True, 2),
+    "two last rows": ("v", "v", False, False, 2),
     "what is written": ("n", "v", True, True, 1),
     "what is written last": ("n", "v", False, True, 2),
     "a row": ("x * s", "x * s", True, True, 1),
@@ -186,7 +214,7 @@ def test_operands_that_are_there_twice_are_there_once(twice):
     x, y, w, v, s = (f64(3)(k) for k in "xywvs")
     made = Draft(N, {x: X, y: X if twice == "x" else Y}, [Rows([s], (1,), R, T.tanh(
         s * w + x) + y * v)], {w: A, v: A if twice == "w" else B}).build()
-    found, = same(made, GIVEN)
+    found, = same(made, GIVEN, "duplicates", passes="-loops.trim")
     body = found.attrs[0]
     assert (body.seqs, body.fixed) == ((1, 2) if twice == "x" else (2, 1))
     assert rewritten(made)[1]["duplicates"] == 1
