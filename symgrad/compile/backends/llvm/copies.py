@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm.control import Control
 from symgrad.compile.backends.llvm.ir import MEMORY
-from symgrad.compile.backends.llvm.values import Value, constant, part, slid
+from symgrad.compile.backends.llvm.values import Value, part, slid
 from symgrad.compile.kernel import Apply, Axis, Kernel, Load, Param, Stage, affine, as_value
 from symgrad.compile.loops import loops
 from symgrad.errors import ShapeError
@@ -75,10 +75,9 @@ class Copies(Control):
     def slid(self, node, x, size):
         """The windows of x as a view; none may be empty."""
         for n in size:
-            if not constant(n) or int(n) < 1:
-                self.refuse(self.w.let(f"icmp slt i64 {n}, 1"), lambda bad: explain(
-                    ShapeError(f"a window must be 1 long at least, not {bad[0]}"),
-                    node.op, node.inputs, node.origin), n)
+            self.refuse(self.w.let(f"icmp slt i64 {n}, 1"), lambda bad: explain(
+                ShapeError(f"a window must be 1 long at least, not {bad[0]}"),
+                node.op, node.inputs, node.origin), n)
         return slid(self.lengths, x, size, *node.attrs)
 
     def range(self, node):
