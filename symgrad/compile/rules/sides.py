@@ -40,10 +40,9 @@ def run(outputs, pool, log, off=()):
     if asked is None:
         return outputs
     if "where" not in off:
-        found = _chosen(outputs, order, asked, pool, log)
-        if found is not outputs:
-            outputs, order = found, toposort(found)
-            asked = needs(outputs, order)
+        outputs = _chosen(outputs, order, asked, pool, log)
+        order = toposort(outputs)
+        asked = needs(outputs, order)
     if "tree" not in off:
         found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
         if found is not outputs:
@@ -58,16 +57,11 @@ def run(outputs, pool, log, off=()):
 
 
 def _chosen(outputs, order, asked, pool, log):
-    light = {}
-    for n in order:
-        if n.op is ifelse and asked.get(n) is not None and _light(n, asked, light):
-            light[n] = True
-    if not light:
-        return outputs
-    new = {}
+    light, new = set(), {}
     for n in order:
         inputs = tuple([new[i] for i in n.inputs])
-        if n in light:
+        if n.op is ifelse and n in asked and _light(n, asked, light):
+            light.add(n)
             new[n] = pool.make(where, inputs, (), n.origin, n.type, n.name)
             log.note("where", n, new[n])
         else:
@@ -78,9 +72,8 @@ def _chosen(outputs, order, asked, pool, log):
 
 def _light(n, asked, light):
     """Whether both sides of a conditional are there anyway, but for a few numbers."""
-    if n.inputs[1].type is not n.type or n.inputs[2].type is not n.type:
-        return False
-    return _free(n.inputs[1:], asked[n], asked, light)
+    return all([i.type is n.type for i in n.inputs[1:]]) and _free(
+        n.inputs[1:], asked[n], asked, light)
 
 
 def _free(nodes, when, asked, light=()):
@@ -112,8 +105,8 @@ class _Sides:
         self.asked, self.given, self.assumed = asked, {}, assumed or {}
         self.new = {n: n for n in operands}
         self.new.update([(c, pool.constant(np.asarray(t))) for c, t in self.assumed.items()])
-        for n in order:  # an op with several results is computed with them
-            if n.op is item and asked.get(n):
+        for n in asked:  # an op with several results is computed with them
+            if n.op is item:
                 asked[n] = asked[n.inputs[0]]
         self.users = {}
         for n in order:
@@ -123,7 +116,7 @@ class _Sides:
 
     def run(self):
         """The outputs, with a `branch` and its results in place of conditionals."""
-        level, groups, plain = {}, {}, {}
+        level, groups, plain = {}, {}, {}  # level: how many conditionals are below one another
         for n in self.order:
             if n not in self.asked:
                 continue
@@ -135,7 +128,7 @@ class _Sides:
                 groups.setdefault(level[n], {}).setdefault(n.inputs[0], []).append(n)
             else:
                 plain.setdefault(level[n], []).append(n)
-        for k in range(max(level.values(), default=0) + 1):
+        for k in sorted({*groups, *plain}):
             for condition, group in groups.get(k, {}).items():
                 self.branch(condition, group)
             for n in plain.get(k, ()):
@@ -147,6 +140,9 @@ class _Sides:
     def value(self, n):
         return self.new.get(n, self.given.get(n, n))
 
+    def there(self, n):
+        return n.op.kind == "leaf" or n in self.new or n in self.given
+
     def cone(self, targets, assumed):
         """What a side computes, operands first, and the operands."""
         inside, read, stack = {}, {}, [(t, False) for t in reversed(targets)]
@@ -157,8 +153,8 @@ class _Sides:
                 continue
             if n in inside:
                 continue
-            there = n.op.kind == "leaf" or n in self.new or n in self.given
-            if there and n.op is not length:  # a length is known by what it is the length of
+            # a length is known by what it is the length of
+            if self.there(n) and not (n.op is length and self.there(n.inputs[0])):
                 if n.op is not CONST and n not in assumed:
                     read[n] = None
                 continue
