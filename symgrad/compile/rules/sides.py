@@ -120,7 +120,7 @@ class _Sides:
         for n in self.order:
             if n not in self.asked:
                 continue
-            level[n] = max([level.get(i, 0) for i in _below(n, self.assumed)], default=0)
+            level[n] = max([level[i] for i in _below(n, self.assumed) if i in level], default=0)
             if self.asked[n]:
                 continue
             if n.op is ifelse and n.inputs[0] not in self.assumed:

@@ -67,6 +67,7 @@ DEAR = T.dot(M, V)
 FIRST = IF(C, DEAR.sum(), B)
 TWICE = IF(C, (DEAR * 2).sum(), B)
 OTHER = IF(C, B, DEAR.sum())
+TWO = IF(C, B, E.sum() + DEAR.sum())
 BOTH = IF(C, DEAR.sum(), E.sum())
 FIRST_ROWS = IF(C, ROWS[0].sum(), B)
 GUARDED = IF(C, IF(D, DEAR.sum(), A * 2), B)
@@ -151,6 +152,11 @@ CASES = {
         "1),)",
         "1: c, v, 0.1, 0.0 ? v : mul(_, _)",
         "0.0, 1.0"]),
+    "two handed out of other": ([TWO, IF(C, V, E * TWO - DEAR)], [
+        "0: c, b, v, m ? b, broadcast_to(0.0, length(v, 0)), broadcast_to(0.0, length(v, 0)) "
+        ": add(sum(exp(v)), sum(dot(m, v))), exp(v), dot(m, v) ((0, 1), (0, 2))",
+        "1: c, v, 0.1, 0.0, 0.2 ? v : sub(mul(_, _), _)",
+        "0.0, 1.0"]),
     "handed out anyway": ([IF(C, DEAR, V), IF(C, DEAR * IF(C, DEAR, V).sum(), V)], [
         "0: c, m, v ? dot(m, v) : v",
         "1: c, 0.0, 0.0, v ? mul(_, sum(_)) : v",
@@ -189,15 +195,15 @@ CASES = {
         "sum(exp(v))), length(subtensor(nonzero(gt(exp(v), 1.0))), 0) : b, 0 ((1, 1),)",
         "1: c, v, 0.1, 0.0 ? mul(v, mul(cast(_), _)) : v",
         "0.0, 1.0"]),
-    "other lengths": ([IF(C, V, V[1:])], [
-        "0: c, v ? v : subtensor(v)",
-        "0.0"]),
-    "length of one": ([IF(C, V, V[1:]) + V], [
-        "0: c, v ? v : subtensor(v)",
-        "add(v, 0.0)"]),
-    "length of other": ([IF(C, V[1:], V) + V], [
-        "0: c, v ? subtensor(v) : v",
-        "add(v, 0.0)"]),
+    "other lengths": ([IF(C, V, V[1:]), V[1:]], [
+        "0: c, v, subtensor(v) ? v : _",
+        "0.0, subtensor(v)"]),
+    "length of one": ([IF(C, V, V[1:]) + V, V[1:]], [
+        "0: c, v, subtensor(v) ? v : _",
+        "add(v, 0.0), subtensor(v)"]),
+    "length of other": ([IF(C, V[1:], V) + V, V[1:]], [
+        "0: c, subtensor(v), v ? _ : v",
+        "add(v, 0.0), subtensor(v)"]),
     "where and branch": ([IF(C, A + 1, B), IF(D, E.sum(), B)], [
         "0: d, v, b ? sum(exp(v)) : b",
         "where(c, add(a, 1.0), b), 0.0"]),
