@@ -97,12 +97,12 @@ def _free(nodes, when, asked, light=()):
 class _Sides:
     """A region: the whole graph, or what a side computes.  `new`: what each node that is computed
     there whatever the conditions are has become; `given`: what a branch has made in one of its
-    sides and hands out, {node: result}; `assumed`: {condition: whether it holds here}; `operands`:
-    what is there before."""
+    sides and hands out, {node: result}; `assumed`: {condition: whether it holds here}; `done`:
+    what branches have made inside so far; `operands`: what is there before."""
 
     def __init__(self, outputs, order, asked, pool, log, assumed=None, operands=()):
         self.outputs, self.order, self.pool, self.log = outputs, order, pool, log
-        self.asked, self.given, self.assumed = asked, {}, assumed or {}
+        self.asked, self.given, self.assumed, self.done = asked, {}, assumed or {}, set()
         self.new = {n: n for n in operands}
         self.new.update([(c, pool.constant(np.asarray(t))) for c, t in self.assumed.items()])
         for n in asked:  # an op with several results is computed with them
@@ -168,15 +168,15 @@ class _Sides:
         assumed = {t: {**self.assumed, condition: t} for t in sides}
         targets = {t: [n.inputs[1 if t else 2] for n in group] for t in sides}
         cones = {t: self.cone(targets[t], assumed[t])[0] for t in sides}
-        extra = {t: self.handed_out(cones[t], (condition, t), group) for t in sides}
+        self.done.update(group, *cones.values())
+        extra = {t: self.handed_out(cones[t], (condition, t)) for t in sides}
         results = {t: {n: k for k, n in enumerate(targets[t])} for t in sides}  # handed out anyway
         twice = {n: results[t][n] for t in sides for n in extra[t] if n in results[t]}
         extra = {t: [n for n in extra[t] if n not in twice] for t in sides}
         read = [n for t in sides for n in self.cone([*targets[t], *extra[t]], assumed[t])[1]]
         for t in sides:
             for n in extra[t]:
-                own = self.guarded(n, (condition, t), read)
-                targets[t].append(own)
+                targets[t].append(self.guarded(n, read))
                 targets[not t].append(self.nothing(n.type, read))
         inside, operands = {}, {}
         for t in sides:
@@ -201,14 +201,14 @@ class _Sides:
             (self.new if k < count else self.given)[n] = node
         self.given.update({n: self.new[group[k]] for n, k in twice.items()})
 
-    def handed_out(self, cone, side, group):
+    def handed_out(self, cone, side):
         """What a side computes that the same side of a later branch reads, but for what is made
         again at no cost."""
         found, later = {}, set()
         for n in reversed(cone):
             users = self.users.get(n, ())
             if side not in self.asked.get(n, ()) or not any(
-                    [u in later or u not in cone and u not in group for u in users]):
+                    [u in later or u not in self.done for u in users]):
                 continue
             if n.type.__class__ is Tuple:
                 found.update(dict.fromkeys(users))
@@ -218,14 +218,13 @@ class _Sides:
                 found[n] = None
         return [n for n in cone if n in found] + [n for n in found if n not in cone]
 
-    def guarded(self, n, side, read):
+    def guarded(self, n, read):
         """A value to be handed out, only asked for where it is."""
         value = n
         for condition, taken in reversed(self.asked[n]):
-            if (condition, taken) != side:
-                both = value, self.nothing(n.type, read)
-                value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
-                                       n.origin, n.type)
+            both = value, self.nothing(n.type, read)
+            value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
+                                   n.origin, n.type)
         return value
 
     def nothing(self, type, read):

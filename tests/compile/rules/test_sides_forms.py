@@ -67,6 +67,7 @@ DEAR = T.dot(M, V)
 FIRST = IF(C, DEAR.sum(), B)
 TWICE = IF(C, (DEAR * 2).sum(), B)
 OTHER = IF(C, B, DEAR.sum())
+AGAIN = IF(C, T.exp(IF(D, E, V)).sum(), B)
 TWO = IF(C, B, E.sum() + DEAR.sum())
 BOTH = IF(C, DEAR.sum(), E.sum())
 FIRST_ROWS = IF(C, ROWS[0].sum(), B)
@@ -141,6 +142,11 @@ CASES = {
         "0: c, m, v, b ? sum(mul(dot(m, v), 2.0)), dot(m, v) : b, broadcast_to(0.0, "
         "length(m, 0)) ((1, 1),)",
         "1: c, 0.1, 0.0, v ? mul(mul(_, 2.0), _) : v",
+        "0.0, 1.0"]),
+    "not handed out": ([AGAIN, IF(D, E * AGAIN, V)], [  # it may not be there
+        "0+0: d, v ? exp(v) : v",
+        "0: c, d, v, b ? sum(exp(0+0.0)) : b",
+        "1: d, v, 0.0 ? mul(exp(v), _) : v",
         "0.0, 1.0"]),
     "handed out": ([FIRST, IF(C, DEAR * FIRST, V)], [
         "0: c, m, v, b ? sum(dot(m, v)), dot(m, v) : b, broadcast_to(0.0, length(m, 0)) ((1, "
