@@ -5,6 +5,7 @@ import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
+from symgrad.compile.backends.llvm.choose import Chosen
 
 pytest.importorskip("llvmlite")
 
@@ -68,3 +69,32 @@ def test_one_in_another_with_a_loop_that_keeps_its_first_row():
     inside = sg.ifelse(T.gt(n, 1), T.dot(rows, T.cumsum(rows)), x[0])
     piece = branch(inside * 2, x.sum())
     assert piece.kind == "branch" and [p.kind for p in piece.inner.sides[0].pieces].count("branch")
+
+
+fixed = T.tensor("float64", (4,), name="fixed")
+
+
+@pytest.mark.parametrize("then, other, made", [
+    (x * 2, T.exp(x), 0), (X[:, 0] * fixed, T.exp(fixed), 0), (x[1:], x, 1), (X[1:], X * 2, 1),
+], ids=str)
+def test_which_results_are_made_in_the_call(then, other, made):
+    """Those whose lengths only a side can tell; what reads them finds them."""
+    inputs, arrays = [x, X, fixed], (np.array([1.0, 3.0, 2.0, 0.0]), np.eye(4), np.arange(4.0) / 4)
+    y = T.tanh(sg.ifelse(c, then, other)).sum()
+    f, g = (sg.function([c, *inputs], y, backend=b, on_unused_input="ignore")
+            for b in ("llvm", "python"))
+    assert len(f.code.driver.results) == 1 + made
+    for flag in (1, 0):
+        np.testing.assert_allclose(f(flag, *arrays), g(flag, *arrays))
+
+
+@pytest.mark.parametrize("mode, idle", [(None, [1]), ("debug", [])])
+def test_what_nobody_reads_is_written_for_checks_alone(mode, idle, monkeypatch):
+    seen, deliver = [], Chosen.deliver
+    monkeypatch.setattr(Chosen, "deliver", lambda self, targets: seen.append(
+        [k for k, t in enumerate(targets) if t is None]) or deliver(self, targets))
+    product = T.dot(X, x)
+    first = sg.ifelse(c, product.sum(), x[0])
+    f = sg.function([c, x, X], [first, sg.ifelse(c, product * first, x)], backend="llvm", mode=mode)
+    assert seen == [[], idle, [], []]
+    np.testing.assert_allclose(f(1, [1.0, 2.0], np.eye(2))[1], [3.0, 6.0])
