@@ -74,18 +74,38 @@ def test_one_in_another_with_a_loop_that_keeps_its_first_row():
 fixed = T.tensor("float64", (4,), name="fixed")
 
 
-@pytest.mark.parametrize("then, other, made", [
-    (x * 2, T.exp(x), 0), (X[:, 0] * fixed, T.exp(fixed), 0), (x[1:], x, 1), (X[1:], X * 2, 1),
+@pytest.mark.parametrize("then, other, made, moved", [
+    (x * 2, T.exp(x), 0, 0), (X[:, 0] * fixed, T.exp(fixed), 0, 0), (x[1:], x, 1, 2),
+    (X[1:], X * 2, 1, 1),
 ], ids=str)
-def test_which_results_are_made_in_the_call(then, other, made):
-    """Those whose lengths only a side can tell; what reads them finds them."""
+def test_which_results_are_made_in_the_call(then, other, made, moved, monkeypatch):
+    """Those whose lengths only a side can tell; what reads them finds them.  What a side computes
+    is written there at once."""
+    moves, move = [], Chosen.move
+    monkeypatch.setattr(Chosen, "move", lambda *args: moves.append(args) or move(*args))
     inputs, arrays = [x, X, fixed], (np.array([1.0, 3.0, 2.0, 0.0]), np.eye(4), np.arange(4.0) / 4)
     y = T.tanh(sg.ifelse(c, then, other)).sum()
     f, g = (sg.function([c, *inputs], y, backend=b, on_unused_input="ignore")
             for b in ("llvm", "python"))
-    assert len(f.code.driver.results) == 1 + made
+    assert len(f.code.driver.results) == 1 + made and len(moves) == moved
     for flag in (1, 0):
         np.testing.assert_allclose(f(flag, *arrays), g(flag, *arrays))
+
+
+def test_one_value_for_two_results():
+    """Each of which has an array of its own."""
+    then = T.exp(late)
+    assert branch(then, x, sg.ifelse(c, then, x * 2)).kind == "branch"
+
+
+def test_a_length_that_both_sides_have_is_known(monkeypatch):
+    met, meet = [], Chosen.meet
+    monkeypatch.setattr(Chosen, "meet", lambda self, k, ends: met.append(
+        (ends, meet(self, k, ends))) or met[-1][1])
+    sg.function([c, X], T.tanh(sg.ifelse(c, X[1:], X * 2)).sum(), backend="llvm")
+    (ends, (_, lengths)), = met
+    then, other = (made[0].lengths for _, made in ends)
+    assert then[0] != other[0] and then[1] == other[1] == lengths[1]
 
 
 @pytest.mark.parametrize("mode, idle", [(None, [1]), ("debug", [])])
