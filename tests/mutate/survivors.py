@@ -72,7 +72,15 @@ EQUIVALENT = {
         "it saves a comparison: the one element was compared before",
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
-    # rules/parts, sides
+    # rules/parts, sides, backends/llvm/copies
+    "rules/sides.py::_Sides.run::constant::0 in default=0 -> 1":
+        "levels are only compared with one another",
+    "rules/sides.py::_Sides.run::constant::1 -> 2":
+        "levels are only compared with one another",
+    "backends/llvm/copies.py::Copies.count_range::compare::step > 0 -> step >= 0":
+        "no range has steps of 0",
+    "backends/llvm/copies.py::Copies.count_range::constant::0 in step > 0 -> 1":
+        "it is not asked of steps of 1",
     "rules/parts.py::backward::constant::1 in entry.step or 1 -> 2":
         "any number above zero will do for a step that is not said",
 }

@@ -40,10 +40,9 @@ def run(outputs, pool, log, off=()):
     if asked is None:
         return outputs
     if "where" not in off:
-        found = _chosen(outputs, order, asked, pool, log)
-        if found is not outputs:
-            outputs, order = found, toposort(found)
-            asked = needs(outputs, order)
+        outputs = _chosen(outputs, order, asked, pool, log)
+        order = toposort(outputs)
+        asked = needs(outputs, order)
     if "tree" not in off:
         found = treed(outputs, order, pool, lambda i, n: n in asked and _free([i], asked[n], asked))
         if found is not outputs:
@@ -58,16 +57,11 @@ def run(outputs, pool, log, off=()):
 
 
 def _chosen(outputs, order, asked, pool, log):
-    light = {}
-    for n in order:
-        if n.op is ifelse and asked.get(n) is not None and _light(n, asked, light):
-            light[n] = True
-    if not light:
-        return outputs
-    new = {}
+    light, new = set(), {}
     for n in order:
         inputs = tuple([new[i] for i in n.inputs])
-        if n in light:
+        if n.op is ifelse and n in asked and _light(n, asked, light):
+            light.add(n)
             new[n] = pool.make(where, inputs, (), n.origin, n.type, n.name)
             log.note("where", n, new[n])
         else:
@@ -78,9 +72,8 @@ def _chosen(outputs, order, asked, pool, log):
 
 def _light(n, asked, light):
     """Whether both sides of a conditional are there anyway, but for a few numbers."""
-    if n.inputs[1].type is not n.type or n.inputs[2].type is not n.type:
-        return False
-    return _free(n.inputs[1:], asked[n], asked, light)
+    return all([i.type is n.type for i in n.inputs[1:]]) and _free(
+        n.inputs[1:], asked[n], asked, light)
 
 
 def _free(nodes, when, asked, light=()):
@@ -104,16 +97,16 @@ def _free(nodes, when, asked, light=()):
 class _Sides:
     """A region: the whole graph, or what a side computes.  `new`: what each node that is computed
     there whatever the conditions are has become; `given`: what a branch has made in one of its
-    sides and hands out, {node: result}; `assumed`: {condition: whether it holds here}; `operands`:
-    what is there before."""
+    sides and hands out, {node: result}; `assumed`: {condition: whether it holds here}; `done`:
+    what branches have made inside so far; `operands`: what is there before."""
 
     def __init__(self, outputs, order, asked, pool, log, assumed=None, operands=()):
         self.outputs, self.order, self.pool, self.log = outputs, order, pool, log
-        self.asked, self.given, self.assumed = asked, {}, assumed or {}
+        self.asked, self.given, self.assumed, self.done = asked, {}, assumed or {}, set()
         self.new = {n: n for n in operands}
         self.new.update([(c, pool.constant(np.asarray(t))) for c, t in self.assumed.items()])
-        for n in order:  # an op with several results is computed with them
-            if n.op is item and asked.get(n):
+        for n in asked:  # an op with several results is computed with them
+            if n.op is item:
                 asked[n] = asked[n.inputs[0]]
         self.users = {}
         for n in order:
@@ -123,11 +116,11 @@ class _Sides:
 
     def run(self):
         """The outputs, with a `branch` and its results in place of conditionals."""
-        level, groups, plain = {}, {}, {}
+        level, groups, plain = {}, {}, {}  # level: how many conditionals are below one another
         for n in self.order:
             if n not in self.asked:
                 continue
-            level[n] = max([level.get(i, 0) for i in _below(n, self.assumed)], default=0)
+            level[n] = max([level[i] for i in _below(n, self.assumed) if i in level], default=0)
             if self.asked[n]:
                 continue
             if n.op is ifelse and n.inputs[0] not in self.assumed:
@@ -135,7 +128,7 @@ class _Sides:
                 groups.setdefault(level[n], {}).setdefault(n.inputs[0], []).append(n)
             else:
                 plain.setdefault(level[n], []).append(n)
-        for k in range(max(level.values(), default=0) + 1):
+        for k in sorted({*groups, *plain}):
             for condition, group in groups.get(k, {}).items():
                 self.branch(condition, group)
             for n in plain.get(k, ()):
@@ -147,6 +140,9 @@ class _Sides:
     def value(self, n):
         return self.new.get(n, self.given.get(n, n))
 
+    def there(self, n):
+        return n.op.kind == "leaf" or n in self.new or n in self.given
+
     def cone(self, targets, assumed):
         """What a side computes, operands first, and the operands."""
         inside, read, stack = {}, {}, [(t, False) for t in reversed(targets)]
@@ -157,8 +153,8 @@ class _Sides:
                 continue
             if n in inside:
                 continue
-            there = n.op.kind == "leaf" or n in self.new or n in self.given
-            if there and n.op is not length:  # a length is known by what it is the length of
+            # a length is known by what it is the length of
+            if self.there(n) and not (n.op is length and self.there(n.inputs[0])):
                 if n.op is not CONST and n not in assumed:
                     read[n] = None
                 continue
@@ -172,15 +168,15 @@ class _Sides:
         assumed = {t: {**self.assumed, condition: t} for t in sides}
         targets = {t: [n.inputs[1 if t else 2] for n in group] for t in sides}
         cones = {t: self.cone(targets[t], assumed[t])[0] for t in sides}
-        extra = {t: self.handed_out(cones[t], (condition, t), group) for t in sides}
+        self.done.update(group, *cones.values())
+        extra = {t: self.handed_out(cones[t], (condition, t)) for t in sides}
         results = {t: {n: k for k, n in enumerate(targets[t])} for t in sides}  # handed out anyway
         twice = {n: results[t][n] for t in sides for n in extra[t] if n in results[t]}
         extra = {t: [n for n in extra[t] if n not in twice] for t in sides}
         read = [n for t in sides for n in self.cone([*targets[t], *extra[t]], assumed[t])[1]]
         for t in sides:
             for n in extra[t]:
-                own = self.guarded(n, (condition, t), read)
-                targets[t].append(own)
+                targets[t].append(self.guarded(n, read))
                 targets[not t].append(self.nothing(n.type, read))
         inside, operands = {}, {}
         for t in sides:
@@ -205,14 +201,14 @@ class _Sides:
             (self.new if k < count else self.given)[n] = node
         self.given.update({n: self.new[group[k]] for n, k in twice.items()})
 
-    def handed_out(self, cone, side, group):
+    def handed_out(self, cone, side):
         """What a side computes that the same side of a later branch reads, but for what is made
         again at no cost."""
         found, later = {}, set()
         for n in reversed(cone):
             users = self.users.get(n, ())
             if side not in self.asked.get(n, ()) or not any(
-                    [u in later or u not in cone and u not in group for u in users]):
+                    [u in later or u not in self.done for u in users]):
                 continue
             if n.type.__class__ is Tuple:
                 found.update(dict.fromkeys(users))
@@ -222,14 +218,13 @@ class _Sides:
                 found[n] = None
         return [n for n in cone if n in found] + [n for n in found if n not in cone]
 
-    def guarded(self, n, side, read):
+    def guarded(self, n, read):
         """A value to be handed out, only asked for where it is."""
         value = n
         for condition, taken in reversed(self.asked[n]):
-            if (condition, taken) != side:
-                both = value, self.nothing(n.type, read)
-                value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
-                                       n.origin, n.type)
+            both = value, self.nothing(n.type, read)
+            value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
+                                   n.origin, n.type)
         return value
 
     def nothing(self, type, read):

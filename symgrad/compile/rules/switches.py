@@ -11,6 +11,8 @@ or costs something where a shorter one is, they all stay as they are.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from symgrad.node import toposort
@@ -27,8 +29,6 @@ def treed(outputs, order, pool, light):
     # first condition -> conditions of its longest chain
     longest = {c[0]: c for c in sorted([c for c, _ in chains.values()], key=len)}
     good = {first: len(c) >= LONG for first, c in longest.items()}
-    if True not in good.values():  # no chain has len(c) >= LONG
-        return outputs
     behind = set()  # what reads a shorter one, which therefore cannot ask for it
     for n in order:
         c = chains[n][0] if n in chains else ()
@@ -51,10 +51,7 @@ def treed(outputs, order, pool, light):
 
 def _chains(outputs, order, light):
     """{first conditional: (conditions, the value for each, and for none of them)}."""
-    users = dict.fromkeys(outputs, 2)
-    for n in order:
-        for i in n.inputs:
-            users[i] = users.get(i, 0) + 1
+    users = Counter([*outputs, *[i for n in order for i in n.inputs]])
     after, before = {}, set()
     for n in order:
         if n.op is ifelse:
@@ -77,8 +74,7 @@ def _chains(outputs, order, light):
 
 def _rebuilt(outputs, pool, chains):
     new = {}
-    more = [c for conditions, sides in chains.values() if len(sides) <= len(conditions)
-            for c in conditions]  # of shorter ones, which did not ask for all
+    asked = [c for conditions, _ in chains.values() for c in conditions]  # a shorter one asks more
 
     def number(k):
         return pool.constant(np.asarray(k, "int64"))
@@ -95,7 +91,7 @@ def _rebuilt(outputs, pool, chains):
             level += rest
         return level[0][1]
 
-    for n in toposort([*more, *outputs]):
+    for n in toposort([*asked, *outputs]):
         if n not in chains:
             inputs = tuple([new[i] for i in n.inputs])
             new[n] = n if inputs == n.inputs else pool.make(n.op, inputs, n.attrs, n.origin, n.type,

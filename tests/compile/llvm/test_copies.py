@@ -5,6 +5,7 @@ import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
+from symgrad.compile.backends.llvm.copies import Copies
 from symgrad.errors import IndexingError, ShapeError
 
 pytest.importorskip("llvmlite")
@@ -26,6 +27,22 @@ def test_ranges(step, start):
         want = np.arange(start, stop, step)
         for have, value in zip(f(stop), (want, np.exp(want)), strict=True):
             np.testing.assert_allclose(have, value)
+
+
+@pytest.mark.parametrize("step, divided", [(1, 0), (2, 1), (-3, 1)])
+def test_a_range_is_counted_once(step, divided):
+    f, kinds = compiled([T.arange(0, j, step), T.arange(0, j, step, dtype="int16")], [j])
+    assert kinds.count("range") == 2 and f.ir.count("sdiv i64") == 2 * divided
+    for have, dtype in zip(f(7), ("int64", "int16"), strict=True):
+        assert have.dtype == dtype and have.tolist() == list(range(0, 7, step))
+
+
+def test_what_is_written_in_place_is_not_copied(monkeypatch):
+    made, copy = [], Copies.copy
+    monkeypatch.setattr(Copies, "copy", lambda *args, **how: made.append(how) or copy(*args, **how))
+    f = sg.function([x, i], T.exp(T.inc_subtensor(T.exp(x)[i:], x[0])).sum(), backend="llvm")
+    assert made == [{"add": True}]
+    assert f([0.0, 1.0], 1) == pytest.approx(np.exp(1) + np.exp(np.e))
 
 
 def write(a, y, change, index):

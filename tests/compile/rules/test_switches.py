@@ -115,6 +115,8 @@ def test_a_shorter_chain_may_come_first_in_the_graph():
         assert trees(*outputs) is not None
     later = [*c[:12], T.gt(short[0], 0.0)]  # known when the shorter one is
     assert trees(short, chain(later)) is None
+    later = [*c[:12], T.gt(ifelse(T.eq(K, 50), X, X * 2)[0], 0.0)]  # another's, known before it
+    assert trees(short, chain(later)) is not None
     assert trees(chain(c), chain([T.gt(chain(c)[0], k) for k in range(13)])) is not None
     assert trees(short, chain(c), light=lambda i, n: not (
         i.inputs[1].data == 12 and n.inputs[0].inputs[1].data == 0)) is None

@@ -18,11 +18,10 @@ class Fork:
 
     def __init__(self, sides):
         self.sides, self.buffers, self.rooms = sides, [], []
-        self.able = all([side.able for side in sides])
         for side in sides:
             free = list(range(len(self.buffers)))
             mine = []
-            for room in side.slots() if self.able else ():
+            for room in side.slots():
                 k = next((k for k in free if self.same(self.buffers[k], room)), None)
                 if k is None:
                     k = len(self.buffers)

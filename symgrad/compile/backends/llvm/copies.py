@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from symgrad.compile.backends.llvm.control import Control
 from symgrad.compile.backends.llvm.ir import MEMORY
-from symgrad.compile.backends.llvm.values import Value, constant, part, slid
+from symgrad.compile.backends.llvm.values import Value, part, slid
 from symgrad.compile.kernel import Apply, Axis, Kernel, Load, Param, Stage, affine, as_value
 from symgrad.compile.loops import loops
 from symgrad.errors import ShapeError
@@ -45,10 +45,9 @@ class Copies(Control):
             at = node.attrs[2]
             place = self.slid(node, out, y.lengths[at:at + 2])
             for have, want in zip(y.lengths, place.lengths, strict=True):
-                if have != want:
-                    self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad: explain(
-                        ShapeError(f"an axis of the windows has length {bad[0]}, not {bad[1]}"),
-                        node.op, node.inputs, node.origin), have, want)
+                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad: explain(
+                    ShapeError(f"an axis of the windows has length {bad[0]}, not {bad[1]}"),
+                    node.op, node.inputs, node.origin), have, want)
             self.copy(y, place, add=True)
             return
         scalars = iter([self.integer(i) for i in node.inputs[2:]])
@@ -57,11 +56,9 @@ class Copies(Control):
         if not y.lengths:
             y = replace(y, strides=("0",) * len(place.lengths), lengths=place.lengths)
         for axis, (have, want) in enumerate(zip(y.lengths, place.lengths, strict=True)):
-            if have != want:
-                self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
-                    ShapeError(f"axis {a} of the value has length {bad[0]}, the part that it is "
-                               f"stored in {bad[1]}"), node.op, node.inputs, node.origin),
-                    have, want)
+            self.refuse(self.w.let(f"icmp ne i64 {have}, {want}"), lambda bad, a=axis: explain(
+                ShapeError(f"axis {a} of the value has length {bad[0]}, the part that it is "
+                           f"stored in {bad[1]}"), node.op, node.inputs, node.origin), have, want)
         self.copy(y, place, add=not node.attrs[1])
 
     def windows(self, node):
@@ -75,10 +72,9 @@ class Copies(Control):
     def slid(self, node, x, size):
         """The windows of x as a view; none may be empty."""
         for n in size:
-            if not constant(n) or int(n) < 1:
-                self.refuse(self.w.let(f"icmp slt i64 {n}, 1"), lambda bad: explain(
-                    ShapeError(f"a window must be 1 long at least, not {bad[0]}"),
-                    node.op, node.inputs, node.origin), n)
+            self.refuse(self.w.let(f"icmp slt i64 {n}, 1"), lambda bad: explain(
+                ShapeError(f"a window must be 1 long at least, not {bad[0]}"),
+                node.op, node.inputs, node.origin), n)
         return slid(self.lengths, x, size, *node.attrs)
 
     def range(self, node):
@@ -88,8 +84,7 @@ class Copies(Control):
         start, step = (known(n) for n in (node.inputs[0], node.inputs[2]))
         d = Dim("i")
         self.lengths.of[d] = out.lengths[0]
-        e = as_value(affine([(step, Axis("i"))], start))
-        e = e if e.dtype == node.type.dtype else Apply("cast", (e,), node.type.dtype)
+        e = Apply("cast", (as_value(affine([(step, Axis("i"))], start)),), node.type.dtype)
         stage = Stage("y", (Axis("i"),), e, node.type.dtype)
         kernel = Kernel("range", (), (Param("y", Type(node.type.dtype, (d,))),), (stage,),
                         (("i", d),))
@@ -99,14 +94,14 @@ class Copies(Control):
         """Bind how many numbers there are."""
         if node in self.counted:
             return
-        self.counted[node] = True
         w, (start, stop, step) = self.w, node.inputs
         start, step, stop = known(start), known(step), self.integer(stop)
         span = self.lengths.binary("sub", stop, str(start))
         if step != 1:
             span = self.lengths.add(span, str(step - (1 if step > 0 else -1)))
             span = w.let(f"sdiv i64 {span}, {step}")
-        self.bind(node, (self.lengths.binary("smax", span, "0"),))
+        self.counted[node] = count = self.lengths.binary("smax", span, "0")
+        self.bind(node, (count,))
 
     def join(self, node):
         """Parts copied side by side: arrays along an axis, or scalars."""
@@ -130,8 +125,7 @@ class Copies(Control):
         out = self.values[node] = self.home(node)
         for start, x in zip(ends, parts, strict=False):
             offset = self.lengths.mul(start, out.strides[axis])
-            pointer = out.pointer if offset == "0" else w.cell(kind, out.pointer, offset)
-            self.copy(x, Value(pointer, x.dtype, out.strides, x.lengths))
+            self.copy(x, Value(w.cell(kind, out.pointer, offset), x.dtype, out.strides, x.lengths))
 
     def plain(self, x):
         """Complex numbers as pairs of real ones."""

@@ -74,14 +74,13 @@ class Loops:
         native form."""
         if p.kind == "loop":
             inner = Inner(p.step, plan.inner[p.step.body[0]][0], self.on)
-        elif p.kind == "branch":
+            return p._replace(inner=inner) if inner.able else p._replace(kind="python")
+        if p.kind == "branch":
             late = {x.length for n, places in plan.places.items() if n.op.kind != "leaf"
                     for x in places if x.binds}
-            inner = Fork([Side(p.step, k, side, self.on, late)
-                          for k, side in enumerate(plan.inner[p.step.body[0]])])
-        else:
-            return p
-        return p._replace(inner=inner) if inner.able else p._replace(kind="python")
+            return p._replace(inner=Fork([Side(p.step, k, side, self.on, late) for k, side in
+                                          enumerate(plan.inner[p.step.body[0]])]))
+        return p
 
     # -- how many steps
 
@@ -220,8 +219,7 @@ def _straight(p):
 
 
 class Side(Within):
-    """One side of a branch.  `late`: lengths of the outside that steps there bind; `able`: whether
-    it has a native form."""
+    """One side of a branch.  `late`: lengths of the outside that steps there bind."""
 
     def __init__(self, step, k, plan, on, late):
         self.node = step.body[0]
@@ -229,8 +227,6 @@ class Side(Within):
         self.lengths_outside = self.named_outside(plan)
         late = {d for d, o in self.lengths_outside.items() if o in late}
         self.lay_out(plan, on, True, late)
-        self.able = all(isinstance(d, int) or d in self.lengths_outside and d not in late
-                        for s in self.arena.slots for d in s.shape)
 
     def enter(self, outer, operands, addresses):
         """Become part of a function, behind the jump."""
