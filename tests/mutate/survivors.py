@@ -63,6 +63,6 @@ EQUIVALENT = {
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
     # rules/parts, sides
-    "rules/parts.py::backward::constant::1 in entry.step or 1 -> 2":
-        "any number above zero will do for a step that is not said",
+    "rules/parts.py::backward::constant::0 in entry.step or 0 -> 1":
+        "any number that is not below zero will do for a step that is not said",
 }
