@@ -114,7 +114,8 @@ BIG = [int("1000"), int("1000")]  # equal, but not one object
 
 @pytest.mark.parametrize("read,write,yes", [
     (Slice(None, 2), Slice(2), True), (Slice(2), Slice(None, 2), True), (1, Slice(2), True),
-    (2, Slice(2), False), (0, Slice(1), True), (Slice(2), 1, True), (Slice(None, 0), Slice(2), True),
+    (2, Slice(2), False), (0, Slice(1), True), (Slice(2), 1, True),
+    (Slice(None, 0), Slice(2), True),
     (Slice(None, 3), Slice(2), False), (Slice(None, BIG[0]), Slice(BIG[1]), True),
     (Slice(None, -2), Slice(2), False), (Slice(None, -3), Slice(-2), False), (-1, Slice(2), False),
     (Slice(None, 2, -1), Slice(2), False), (Slice(None, 2), Slice(2, None, -1), False),
@@ -136,7 +137,8 @@ def test_apart(read, write, yes):
     (constant(np.tile(np.arange(3), (3, 1))), False), (arange.of(0, 3, 1), True),
     (arange.of(1, 4, 1), False), (arange.of(0, 6, 2), False), (arange.of(AT, 3, 1), False),
     (cast.of(arange.of(0, 3, 1, dtype="int32"), dtype="int64"), True),
-    (make_vector.of(constant(0), AT, constant(1)), False), (arange.of(0, 3, TO), False), (arange.of(0, 3, 1, dtype="uint8"), False),
+    (make_vector.of(constant(0), AT, constant(1)), False),
+    (arange.of(0, 3, TO), False), (arange.of(0, 3, 1, dtype="uint8"), False),
     (cast.of(arange.of(0, 3, 1), dtype="int8"), False), (var("int64", 3), False)], ids=words)
 def test_counts(n, yes):
     assert parts.counts(n, 3) is yes
