@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from test_rules import arrays, fires, plain
 
+from symgrad.compile.pattern import attempt
+from symgrad.compile.pool import absorb
 from symgrad.compile.rules import parts
 from symgrad.compile.rules.common import given, mat, num, var, vec
 from symgrad.interpret import run
@@ -153,6 +155,7 @@ CASES = [
         Slice(None, "@"),)), VEC[j:], j, idx=(Slice("@"),))), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, None)), True),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 5), like=var("float64", None, 5)), True),
+    ("WRITES_AS_JOIN", columns((None, 2), (2, None), (None, 2)), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 4), like=var("float64", None, 5)), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, None), y=num()), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 2), (2, None)), False),
@@ -173,6 +176,13 @@ def test_it_fires(rule, graph, yes):
         values = arrays(hit, plain(0))
         want, have = run(list(hit), values)
         np.testing.assert_allclose(have, want, rtol=1e-12)
+
+
+def test_the_whole_of_what_has_a_less_known_length():
+    pool, (x,) = absorb([vec()])
+    assert attempt(parts.WHOLE, pool.make(subtensor, (x,), ((FULL,),)), pool) is x
+    three = pool.make(subtensor, (x,), ((FULL,),), type=THREE.type)
+    assert attempt(parts.WHOLE, three, pool) is None
 
 
 def test_there_are_as_many_parts_as_that():
