@@ -100,13 +100,6 @@ def RESHAPE(node, pool):
         new = tuple([k for k, d in enumerate(node.type.shape) if d == 1])
         made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
         return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
-    return on_base(node, base, pool)
-
-
-def on_base(node, base, pool):
-    """The node's op on `base` in the place of its first input; None if it is that already."""
-    if base is node.inputs[0]:
-        return None
     return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
 
@@ -129,9 +122,7 @@ def LENGTH(node, pool):
     inputs = () if owner.op is ifelse else owner.inputs  # it may be that of either side
     found = pool.home.get(d) or next(
         ((i, k) for i in inputs for k, own in enumerate(i.type.shape) if own is d), None)
-    if found is None or found == (owner, axis):
-        return None
-    return pool.make(length, found[:1], found[1:], node.origin)
+    return found and pool.make(length, found[:1], found[1:], node.origin)
 
 
 @rule_on("specify_shape", specify_shape, kind=exact,
@@ -178,7 +169,7 @@ def STRETCH(node, pool):
         base = base.inputs[0]
     if base.type.ndim and (value := uniform(base)) is not None:
         base = pool.constant(value)
-    return on_base(node, base, pool)
+    return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
 
 def leading(axes):

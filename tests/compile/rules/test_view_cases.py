@@ -10,12 +10,13 @@ from symgrad.compile.rules import shapes, views
 from symgrad.compile.rules.common import given, mat, num, sizes, var, vec
 from symgrad.interpret import run
 from symgrad.node import CONST, INPUT, constant, toposort
+from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, subtensor
 from symgrad.ops.join import continued
-from symgrad.ops.lengths import make_vector
+from symgrad.ops.lengths import length, make_vector
 from symgrad.ops.math import exp
 from symgrad.ops.reduce import any_, max_, sum_
-from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
 from symgrad.ops.source import alloc
 
 NUMBERS = make_vector.of(num(), num(), num())
@@ -34,11 +35,23 @@ CASES = [
     ("AXES", transpose.of(unsqueeze.of(transpose.of(squeeze.of(
         var("float64", 1, 2, 3), axes=(0,))), axes=(0,)), axes=(2, 1, 0)),
      "squeeze unsqueeze"),
+    ("AXES", transpose.of(transpose.of(transpose.of(var("float64", 3, 3)))), "transpose"),
+    ("RESHAPE", reshape.of(reshape.of(var("float64", 3, 1, 4), 12), 3, 1, 4), ""),
     ("RESHAPE", reshape.of(squeeze.of(var("float64", 1, 3, 4), axes=(0,)), 12), "reshape"),
     ("RESHAPE", reshape.of(unsqueeze.of(var("float64", 3, 4), axes=(0,)), 12), "reshape"),
     ("RESHAPE", reshape.of(reshape.of(var("float64", 3, 4), 2, 6), 12), "reshape"),
     ("RESHAPE", reshape.of(var("float64", 3, 4), 12), None),
     ("RESHAPE", reshape.of(exp(var("float64", 3, 4)), 12), None),
+    ("RESHAPE", reshape.of(var("float64", 3, 4), 1, 3, 4), "unsqueeze"),
+    ("RESHAPE", reshape.of(var("float64", 3, 1, 4), 3, 4), "squeeze"),
+    ("LENGTH", length.of(broadcast_to.of(num(), num("int64"), num("int64")), axis=1), ""),
+    ("LENGTH", length.of(exp(vec()[1:]), axis=0), "subtensor length"),
+    ("LENGTH", length.of(exp(mat()[1:, 1:]), axis=1), "subtensor length"),
+    ("LENGTH", length.of(vec()[1:], axis=0), None), ("LENGTH", length.of(vec(), axis=0), None),
+    ("LENGTH", given(vec()[1:], lambda x: length.of(  # only one side is to be computed
+        ifelse.of(num("bool"), exp(x), x), axis=0)), None),
+    ("SPECIFY", specify_shape.of(var("float64", 3, 4), 3, 4), ""),
+    ("SPECIFY", specify_shape.of(mat(), 3, 4), None),
     ("VECTOR_PART", subtensor.of(NUMBERS, idx=(1,)), ""),
     ("VECTOR_PART", subtensor.of(NUMBERS, idx=(Slice(1),)), "make_vector"),
     ("VECTOR_PART", NUMBERS[num("int64")], None), ("VECTOR_PART", NUMBERS[num("int64"):], None),
