@@ -167,7 +167,7 @@ def STRETCH(node, pool):
         return base
     while base.op is broadcast_to or base.op is unsqueeze and leading(base.attrs[0]):
         base = base.inputs[0]
-    if base.type.ndim and (value := uniform(base)) is not None:
+    if (value := uniform(base)) is not None:
         base = pool.constant(value)
     return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
@@ -201,8 +201,6 @@ def VIEW_OF_FILL(node, pool):
 def STRETCHED(node, pool):
     """Arithmetic stretches by itself; and a stretched value is computed before it is stretched."""
     inputs = node.inputs
-    if not any(i.op is broadcast_to for i in inputs):
-        return None
     if all(i.op is broadcast_to or not i.type.ndim for i in inputs):
         inner = tuple([i.inputs[0] if i.op is broadcast_to else i for i in inputs])
         return spread(pool.make(node.op, inner, node.attrs, node.origin), node)
@@ -212,8 +210,6 @@ def STRETCHED(node, pool):
             trial[k] = i.inputs[0]
             if pool.infer(node.op, tuple(trial), node.attrs).shape != node.type.shape:
                 trial[k] = i
-    if tuple(trial) == inputs:
-        return None
     return pool.make(node.op, tuple(trial), node.attrs, node.origin, node.type)
 
 

@@ -59,6 +59,12 @@ CASES = [
     ("VIEW_OF_FILL", FILL[num("int64")], None),  # it may be out of range
     ("VIEW_OF_FILL", WIDE[0], None),
     ("VIEW_OF_FILL", WIDE[1:], None), ("VIEW_OF_FILL", transpose.of(stretched((4,), 3, 4)), None),
+    ("STRETCH", broadcast_to.of(unsqueeze.of(var("float64", 3), axes=(1,)), 3, 3), None),
+    ("STRETCH", broadcast_to.of(unsqueeze.of(var("float64", 3), axes=(0,)), 3, 3), "broadcast_to"),
+    ("STRETCH", broadcast_to.of(constant(np.ones(3)), 2, 3), "broadcast_to"),
+    ("STRETCH", broadcast_to.of(constant(np.ones(())), 2, 3), None),
+    ("STRETCH", broadcast_to.of(constant(np.arange(3.0)), 2, 3), None),
+    ("STRETCHED", num() + num(), None), ("STRETCHED", mat() + num(), None),
     ("STRETCHED", stretched((3, 1), 3, 4) + stretched((1, 4), 3, 4), "add"),
     ("STRETCHED", stretched((4,), 3, 4) + stretched((4,), 3, 4), "add broadcast_to"),
     ("STRETCHED", stretched((4,), 3, 4) + num(), "add broadcast_to"),
@@ -124,6 +130,11 @@ def test_an_index_beyond_a_fill_is_told(index):
     i = T.lscalar("i")
     with pytest.raises(sg.errors.IndexingError):
         sg.function([i], T.zeros(3)[i], backend="numpy")(index)
+
+
+def test_a_fill_in_a_shape_that_is_not_known():
+    before, after = fires(views.VIEW_OF_FILL, reshape.of(FILL, num("int64"), num("int64")))
+    assert after.op is broadcast_to and after.inputs[1:] == before.inputs[1:]
 
 
 def test_part_of_a_fill_by_a_slice():
