@@ -14,6 +14,7 @@ from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, subtensor
 from symgrad.ops.join import continued
 from symgrad.ops.lengths import length, make_vector
+from symgrad.ops.logic import cast
 from symgrad.ops.math import exp
 from symgrad.ops.reduce import any_, max_, sum_
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
@@ -105,6 +106,12 @@ CASES = [
     ("SUM_OF_SCALED", sum_.of(mat() / 2.0, axis=(0,)), "sum true_div"),
     ("SUM_OF_SCALED", sum_.of(mat() / constant(0.0), axis=(0,)), "length eq where sum true_div"),
     ("SUM_OF_SCALED", sum_.of(mat() * constant(np.inf), axis=(0,)), "length eq where sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat() * constant(0.0), axis=(0,)), "sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat("int64") * num("int64"), axis=(0,)), "sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat() / cast.of(num("int64"), dtype="float64"), axis=(0,)),
+     "cast length eq where sum true_div"),
+    ("SUM_OF_SCALED", sum_.of(var("float64", 2, 3) * var("float64", 2, 1), axis=(0, 1)), None),
+    ("SUM_OF_SCALED", sum_.of(var("float64", 2, 5, 5) * var("float64", 5, 1), axis=(1,)), None),
     ("SUM_OF_SCALED", sum_.of(mat() * vec(), axis=(1,)), None),
     ("SUM_OF_SCALED", sum_.of(mat() * var("float64", None, 1), axis=(0,)), None),
     ("SUM_OF_SCALED", sum_.of(var("float64", 2, 3) * var("float64", 2, 1), axis=(1,)),
