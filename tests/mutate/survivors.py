@@ -65,4 +65,7 @@ EQUIVALENT = {
     # rules/parts, sides
     "rules/parts.py::backward::constant::0 in entry.step or 0 -> 1":
         "any number that is not below zero will do for a step that is not said",
+    # rules/views, shapes
+    "rules/shapes.py::sum_of_scaled::constant::1 in np.asarray(1, factor.type.dtype) -> 2":
+        "the sum of nothing is multiplied with it, or divided by it: any number but zero will do",
 }

@@ -90,6 +90,12 @@ CASES = [
      "squeeze mul broadcast_to"),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 2, 3, 5, 4), axis=(1,)), None),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 3, 1, 4), axis=(1,)), None),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(num(), 4), axis=(0,)), "mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(num(), 0), axis=(0,)), "strong_mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(constant(np.nan), 0), axis=(0,)), "strong_mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(WIDE, axis=(0, 1)), "length length mul cast strong_mul"),
+    ("FOLD_OF_STRETCHED", given(vec(), lambda v: sum_.of(
+        broadcast_to.of(num("int64"), *sizes(v)), axis=(0,))), "length mul"),
     ("FOLD_OF_STRETCHED", max_.of(broadcast_to.of(num(), 2, 4), axis=(0,)), "broadcast_to"),
     ("FOLD_OF_STRETCHED", max_.of(broadcast_to.of(num(), 0, 4), axis=(1,)), "broadcast_to"),
     ("FOLD_OF_STRETCHED", max_.of(WIDE, axis=(0,)), None),
