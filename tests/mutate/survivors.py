@@ -81,6 +81,9 @@ EQUIVALENT = {
         "no range has steps of 0",
     "backends/llvm/copies.py::Copies.count_range::constant::0 in step > 0 -> 1":
         "it is not asked of steps of 1",
-    "rules/parts.py::backward::constant::1 in entry.step or 1 -> 2":
-        "any number above zero will do for a step that is not said",
+    "rules/parts.py::backward::constant::0 in entry.step or 0 -> 1":
+        "any number that is not below zero will do for a step that is not said",
+    # rules/views, shapes
+    "rules/shapes.py::sum_of_scaled::constant::1 in np.asarray(1, factor.type.dtype) -> 2":
+        "the sum of nothing is multiplied with it, or divided by it: any number but zero will do",
 }

@@ -27,7 +27,7 @@ def sure(idx, shape):
 
 def backward(entry):
     """Whether a slice with a known step goes from the end to the front."""
-    return (entry.step or 1) < 0
+    return (entry.step or 0) < 0
 
 
 # -- parts
@@ -157,8 +157,6 @@ def JOIN_OF_JOINED(node, pool):
     parts = []
     for i in node.inputs:
         parts += i.inputs if i.op is join and i.attrs == node.attrs else [i]
-    if len(parts) == len(node.inputs):
-        return None
     return pool.make(join, tuple(parts), node.attrs, node.origin, node.type)
 
 
@@ -199,22 +197,19 @@ def PART_OF_JOINED(node, pool):
     if isinstance(entry, int):
         first, last = entry, entry
     else:
-        if backward(entry) or entry == FULL:
-            return None
-        stop = total if entry.stop is None else entry.stop
-        first, last = entry.start or 0, stop
-        if not isinstance(stop, int) or stop < 0:
+        first, stop = entry.start or 0, total if entry.stop is None else entry.stop
+        if backward(entry) or not isinstance(stop, int) or stop < 0:
             return None
         last = max(first, stop - 1)
     start = 0
     for part in joined.inputs:
         n = part.type.shape[axis]
-        if isinstance(n, int) and start <= first and last < start + n:
+        if not isinstance(n, int):
+            return None
+        if start <= first and last < start + n:
             moved = first - start if isinstance(entry, int) else (
                 Slice(first - start, stop - start, entry.step))
             return subtensor.of(part, idx=(*idx[:axis], moved, *idx[axis + 1:]))
-        if not isinstance(n, int) or first < start:
-            return None
         start += n
     return None
 
@@ -309,11 +304,11 @@ def filled(idx, scalars):
 def READ_BESIDE_WRITE(node, pool):
     """What was written elsewhere does not matter."""
     written = node.inputs[0]
-    if written.op is not inc_subtensor or "#" in written.attrs[0]:
+    if written.op is not inc_subtensor or not sure(written.attrs[0], written.type.shape):
         return None
     reads = filled(node.attrs[0], node.inputs[1:])
     writes = filled(written.attrs[0], written.inputs[2:])
-    if not any(map(apart, reads, writes)) or not all(isinstance(e, Slice) for e in writes):
+    if not any(map(apart, reads, writes)):
         return None
     return pool.make(subtensor, (written.inputs[0], *node.inputs[1:]), node.attrs, node.origin,
                      node.type)
@@ -369,7 +364,7 @@ def WRITES_AS_JOIN(node, pool):
         chain.append(base)
         base = base.inputs[0]
     cut = {k for n in chain for k, e in enumerate(n.attrs[0]) if e != FULL}
-    if len(chain) < 2 or len(cut) != 1 or not zeros(base):
+    if len(cut) != 1 or not zeros(base):
         return None
     axis, = cut
     parts = {}
@@ -377,15 +372,11 @@ def WRITES_AS_JOIN(node, pool):
         entry, y = n.attrs[0][axis], n.inputs[1]
         if not isinstance(entry, Slice) or entry.step is not None or y.type.ndim != n.type.ndim:
             return None
-        start = entry.start or 0
-        if entry.stop is not None and entry.stop <= start:
-            return None  # of nothing, or counted from the end
-        parts[start] = entry.stop, y
-    at, order = 0, []
-    while at in parts:
-        at, y = parts.pop(at)
-        order.append(y)
-    return join.of(*order, axis=axis) if at is None and len(order) == len(chain) else None
+        parts[entry.start or 0] = entry.stop, y
+    starts = sorted(parts)
+    if len(starts) != len(chain) or [*starts, None] != [0, *[parts[k][0] for k in starts]]:
+        return None  # they overlap, or there is something between them
+    return join.of(*[parts[k][1] for k in starts], axis=axis)
 
 
 RULES = (WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, JOIN_OF_JOINED,

@@ -38,8 +38,6 @@ def FOLD_OF_NOTHING(node, pool):
     """Axes of length one are dropped, not summed."""
     base, axes = node.inputs[0], node.attrs[0]
     thin = tuple([k for k in axes if base.type.shape[k] == 1])
-    if axes and not thin:
-        return None
     made = pool.make(squeeze, (base,), (thin,), node.origin) if thin else base
     kept = [k for k in range(base.type.ndim) if k not in thin]
     rest = tuple([kept.index(k) for k in axes if k not in thin])

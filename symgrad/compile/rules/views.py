@@ -100,13 +100,6 @@ def RESHAPE(node, pool):
         new = tuple([k for k, d in enumerate(node.type.shape) if d == 1])
         made = pool.make(squeeze, (base,), (dropped,), node.origin) if dropped else base
         return pool.make(unsqueeze, (made,), (new,), node.origin) if new else made
-    return on_base(node, base, pool)
-
-
-def on_base(node, base, pool):
-    """The node's op on `base` in the place of its first input; None if it is that already."""
-    if base is node.inputs[0]:
-        return None
     return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
 
@@ -129,9 +122,7 @@ def LENGTH(node, pool):
     inputs = () if owner.op is ifelse else owner.inputs  # it may be that of either side
     found = pool.home.get(d) or next(
         ((i, k) for i in inputs for k, own in enumerate(i.type.shape) if own is d), None)
-    if found is None or found == (owner, axis):
-        return None
-    return pool.make(length, found[:1], found[1:], node.origin)
+    return found and pool.make(length, found[:1], found[1:], node.origin)
 
 
 @rule_on("specify_shape", specify_shape, kind=exact,
@@ -176,9 +167,9 @@ def STRETCH(node, pool):
         return base
     while base.op is broadcast_to or base.op is unsqueeze and leading(base.attrs[0]):
         base = base.inputs[0]
-    if base.type.ndim and (value := uniform(base)) is not None:
+    if (value := uniform(base)) is not None:
         base = pool.constant(value)
-    return on_base(node, base, pool)
+    return pool.make(node.op, (base, *node.inputs[1:]), node.attrs, node.origin, node.type)
 
 
 def leading(axes):
@@ -210,8 +201,6 @@ def VIEW_OF_FILL(node, pool):
 def STRETCHED(node, pool):
     """Arithmetic stretches by itself; and a stretched value is computed before it is stretched."""
     inputs = node.inputs
-    if not any(i.op is broadcast_to for i in inputs):
-        return None
     if all(i.op is broadcast_to or not i.type.ndim for i in inputs):
         inner = tuple([i.inputs[0] if i.op is broadcast_to else i for i in inputs])
         return spread(pool.make(node.op, inner, node.attrs, node.origin), node)
@@ -221,8 +210,6 @@ def STRETCHED(node, pool):
             trial[k] = i.inputs[0]
             if pool.infer(node.op, tuple(trial), node.attrs).shape != node.type.shape:
                 trial[k] = i
-    if tuple(trial) == inputs:
-        return None
     return pool.make(node.op, tuple(trial), node.attrs, node.origin, node.type)
 
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from test_rules import arrays, fires, plain
 
+from symgrad.compile.pattern import attempt
+from symgrad.compile.pool import absorb
 from symgrad.compile.rules import parts
 from symgrad.compile.rules.common import given, mat, num, var, vec
 from symgrad.interpret import run
 from symgrad.node import constant, toposort
+from symgrad.ops import OPS
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.join import join
 from symgrad.ops.lengths import length
@@ -48,9 +51,13 @@ def at(i, j, graph):
 TWO, THREE = var("float64", 2), var("float64", 3)
 FIVE = join.of(TWO, THREE, axis=0)
 MORE = join.of(TWO, THREE, vec(), axis=0)
-ONE = constant(np.zeros(3))
+ONE, VEC = constant(np.zeros(3)), vec()
 
 CASES = [
+    ("WHOLE", mat()[:, ::-1], False), ("WHOLE", mat()[::-1, :], False),
+    ("WHOLE", subtensor.of(num(), idx=()), True),
+    ("PART_OF_PART", mat()[:, 1:][num("int64")], True),
+    ("PART_OF_PART", mat()[1:, 1:][num("int64")], False),
     ("ALL_ROWS", given(mat(), lambda m: gather.of(m, arange(length.of(m, axis=0)),
                                                   idx=("#", FULL))), True),
     ("ALL_ROWS", given(mat(), lambda m: gather.of(m, arange(length.of(m, axis=1)),
@@ -67,7 +74,10 @@ CASES = [
     ("JOIN_OF_JOINED", join.of(join.of(mat(), mat(), axis=0), mat(), axis=1), False),
     ("JOIN_OF_JOINED", join.of(join.of(mat(), mat(), axis=0), mat(), axis=0), True),
     ("JOIN_OF_JOINED", join.of(mat(), mat(), axis=0), False),
+    ("JOIN_OF_JOINED", join.of(  # its attribute is no axis
+        OPS["grad_scale"].of(mat(), multiplier=0), mat(), axis=0), False),
     ("JOIN_OF_PARTS", joined((None, 1), (1, None)), True),
+    ("JOIN_OF_PARTS", given(mat(), lambda m: join.of(neg(m), m[2:], axis=0)), False),
     ("JOIN_OF_PARTS", joined((None, 2), (2, 3), (3, None)), True),
     ("JOIN_OF_PARTS", joined((None, 2), (3, None)), False),
     ("JOIN_OF_PARTS", joined((1, 2), (2, None)), False),
@@ -83,6 +93,8 @@ CASES = [
     ("JOIN_OF_PARTS", given((mat(), num("int64")), lambda p: join.of(
         p[0][:p[1]], p[0][p[1]:], axis=0)), False),
     ("PART_OF_JOINED", FIVE[1], True), ("PART_OF_JOINED", FIVE[2], True),
+    ("PART_OF_JOINED", FIVE[3], True), ("PART_OF_JOINED", MORE[5], False),
+    ("PART_OF_JOINED", join.of(TWO, vec(), THREE, axis=0)[2:], False),
     ("PART_OF_JOINED", MORE[-1], False), ("PART_OF_JOINED", MORE[2:], False),
     ("PART_OF_JOINED", FIVE[2:], True), ("PART_OF_JOINED", FIVE[1:], False),
     ("PART_OF_JOINED", MORE[2:5], True), ("PART_OF_JOINED", MORE[2:6], False),
@@ -96,6 +108,7 @@ CASES = [
     ("IDLE_WRITE", write(var("float64", 3), constant(0.0), idx=(0,)), True),
     ("IDLE_WRITE", write(var("float64", 3), constant(1.0), idx=(0,)), False),
     ("IDLE_WRITE", write(var("float64", 3), num(), idx=(0,)), False),
+    ("IDLE_WRITE", write(mat(), num(), num("int64"), idx=("@", FULL)), False),
     ("IDLE_WRITE", write(vec(), constant(0.0), idx=(0,)), False),
     ("IDLE_WRITE", write(var("float64", 3), constant(0.0), idx=(0,), set=True), False),
     ("IDLE_WRITE", write(var("float64", 3, 3), ONE, idx=(0, FULL)), True),
@@ -109,7 +122,21 @@ CASES = [
     ("READ_OF_WRITE", at(0, 1, lambda i, j: write(mat(), vec(), i, idx=("@", FULL))[j]), False),
     ("READ_OF_WRITE", write(mat(), vec(), idx=(0, FULL))[1], False),
     ("READ_OF_WRITE", write(mat(), vec(), idx=(0, FULL), set=True)[0], False),
+    ("READ_OF_WRITE", vec()[1:][1:], False), ("READ_BESIDE_WRITE", vec()[:1][1:], False),
     ("READ_BESIDE_WRITE", write(mat(), vec(), idx=(2, FULL))[:2], False),
+    ("READ_BESIDE_WRITE", write(vec(), num(), idx=(0,))[1:], False),  # it may be out of range
+    ("READ_BESIDE_WRITE", write(THREE, num(), idx=(0,))[1:], True),
+    ("READ_BESIDE_WRITE", write(THREE, num(), idx=(1,))[1:], False),
+    ("READ_BESIDE_WRITE", at(0, 1, lambda i, j: write(
+        mat(), num(), j, idx=(FULL, Slice(None, "@")))[i, j:]), True),
+    ("READ_BESIDE_WRITE", at(0, 1, lambda i, j: write(
+        mat(), num(), i, idx=(FULL, Slice(None, "@")))[i, j:]), False),
+    ("PART_OF_WRITES", given(mat(), lambda m: write(zeros_like(m), num(), idx=(0, FULL)) + m)[:2],
+     True),
+    ("PART_OF_WRITES", given(mat(), lambda m: write(
+        zeros_like(m), num(), idx=(0, FULL)) + m)[num("int64"):], True),
+    ("PART_OF_WRITES", given(mat(), lambda m: write(zeros_like(m), num(), idx=(0, FULL)) + m[0])[
+        :2], False),
     ("READ_BESIDE_WRITE", write(mat(), mat(), vec("int64"), idx=("#", FULL))[:2], False),
     ("READ_BESIDE_WRITE", write(mat(), mat(), idx=(Slice(2), FULL))[:3], False),
     ("READ_BESIDE_WRITE", given(mat(), lambda m: write(m, m[2:], idx=(Slice(2), FULL))[:2, 1:]),
@@ -122,8 +149,13 @@ CASES = [
         write(mat(), num(), i, idx=("@", FULL)), vec(), j, idx=("@", FULL))), False),
     ("WRITE_OVER_WRITE", given((mat(), vec("int64")), lambda p: write(
         write(p[0], num(), p[1], idx=("#", FULL)), num(), p[1], idx=("#", FULL), set=True)), False),
+    ("WRITES_AS_JOIN", given(vec(), lambda v: write(
+        write(zeros_like(v), num(), idx=(0,)), v[1:], idx=(Slice(1),))), False),
+    ("WRITES_AS_JOIN", at(0, 0, lambda i, j: write(write(zeros_like(VEC), VEC[:i], i, idx=(
+        Slice(None, "@"),)), VEC[j:], j, idx=(Slice("@"),))), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, None)), True),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 5), like=var("float64", None, 5)), True),
+    ("WRITES_AS_JOIN", columns((None, 2), (2, None), (None, 2)), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 4), like=var("float64", None, 5)), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, None), y=num()), False),
     ("WRITES_AS_JOIN", columns((None, 2), (2, 2), (2, None)), False),
@@ -144,6 +176,13 @@ def test_it_fires(rule, graph, yes):
         values = arrays(hit, plain(0))
         want, have = run(list(hit), values)
         np.testing.assert_allclose(have, want, rtol=1e-12)
+
+
+def test_the_whole_of_what_has_a_less_known_length():
+    pool, (x,) = absorb([vec()])
+    assert attempt(parts.WHOLE, pool.make(subtensor, (x,), ((FULL,),)), pool) is x
+    three = pool.make(subtensor, (x,), ((FULL,),), type=THREE.type)
+    assert attempt(parts.WHOLE, three, pool) is None
 
 
 def test_there_are_as_many_parts_as_that():

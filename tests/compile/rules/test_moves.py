@@ -14,6 +14,7 @@ from symgrad.node import INPUT, constant, toposort
 from symgrad.op import weak_numbers
 from symgrad.ops.index import FULL, Slice, gather, slice_length, subtensor, tidy_index, tidy_slice
 from symgrad.ops.join import join
+from symgrad.ops.lengths import make_vector
 from symgrad.ops.logic import cast
 from symgrad.ops.reduce import any_, max_, sum_
 from symgrad.ops.scatter import inc_subtensor
@@ -89,12 +90,12 @@ def test_an_entry_after_an_entry(inner):
 @pytest.mark.parametrize("inner", SLICES, ids=str)
 def test_an_entry_after_an_entry_of_known_length(inner):
     for n in range(1, 7):
-        inner = tidy_slice(inner, n)
-        x = np.arange(n)[slice(*inner)]
+        own = tidy_slice(inner, n)
+        x = np.arange(n)[_key(own)]
         for outer in range(len(x)):
-            assert np.atleast_1d(np.arange(n)[_key(parts.compose(outer, inner, n))]) == x[outer]
-        for outer in (tidy_slice(s, slice_length(inner, n)) for s in SLICES):
-            made = parts.compose(outer, inner, n)
+            assert np.arange(n)[parts.compose(outer, own, n)] == x[outer]
+        for outer in (tidy_slice(s, slice_length(own, n)) for s in SLICES):
+            made = parts.compose(outer, own, n)
             assert list(np.arange(n)[_key(made)]) == list(x[_key(outer)])
 
 
@@ -113,7 +114,8 @@ BIG = [int("1000"), int("1000")]  # equal, but not one object
 
 @pytest.mark.parametrize("read,write,yes", [
     (Slice(None, 2), Slice(2), True), (Slice(2), Slice(None, 2), True), (1, Slice(2), True),
-    (2, Slice(2), False), (Slice(2), 1, True), (Slice(None, 0), Slice(2), True),
+    (2, Slice(2), False), (0, Slice(1), True), (Slice(2), 1, True),
+    (Slice(None, 0), Slice(2), True),
     (Slice(None, 3), Slice(2), False), (Slice(None, BIG[0]), Slice(BIG[1]), True),
     (Slice(None, -2), Slice(2), False), (Slice(None, -3), Slice(-2), False), (-1, Slice(2), False),
     (Slice(None, 2, -1), Slice(2), False), (Slice(None, 2), Slice(2, None, -1), False),
@@ -134,6 +136,8 @@ def test_apart(read, write, yes):
     (constant(np.arange(4)), False), (constant(np.array(0)), False),
     (constant(np.tile(np.arange(3), (3, 1))), False), (arange.of(0, 3, 1), True),
     (arange.of(1, 4, 1), False), (arange.of(0, 6, 2), False), (arange.of(AT, 3, 1), False),
+    (cast.of(arange.of(0, 3, 1, dtype="int32"), dtype="int64"), True),
+    (make_vector.of(constant(0), AT, constant(1)), False),
     (arange.of(0, 3, TO), False), (arange.of(0, 3, 1, dtype="uint8"), False),
     (cast.of(arange.of(0, 3, 1), dtype="int8"), False), (var("int64", 3), False)], ids=words)
 def test_counts(n, yes):

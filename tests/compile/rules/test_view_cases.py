@@ -10,12 +10,14 @@ from symgrad.compile.rules import shapes, views
 from symgrad.compile.rules.common import given, mat, num, sizes, var, vec
 from symgrad.interpret import run
 from symgrad.node import CONST, INPUT, constant, toposort
+from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, subtensor
 from symgrad.ops.join import continued
-from symgrad.ops.lengths import make_vector
+from symgrad.ops.lengths import length, make_vector
+from symgrad.ops.logic import cast
 from symgrad.ops.math import exp
 from symgrad.ops.reduce import any_, max_, sum_
-from symgrad.ops.shape import broadcast_to, reshape, squeeze, transpose, unsqueeze
+from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
 from symgrad.ops.source import alloc
 
 NUMBERS = make_vector.of(num(), num(), num())
@@ -34,11 +36,23 @@ CASES = [
     ("AXES", transpose.of(unsqueeze.of(transpose.of(squeeze.of(
         var("float64", 1, 2, 3), axes=(0,))), axes=(0,)), axes=(2, 1, 0)),
      "squeeze unsqueeze"),
+    ("AXES", transpose.of(transpose.of(transpose.of(var("float64", 3, 3)))), "transpose"),
+    ("RESHAPE", reshape.of(reshape.of(var("float64", 3, 1, 4), 12), 3, 1, 4), ""),
     ("RESHAPE", reshape.of(squeeze.of(var("float64", 1, 3, 4), axes=(0,)), 12), "reshape"),
     ("RESHAPE", reshape.of(unsqueeze.of(var("float64", 3, 4), axes=(0,)), 12), "reshape"),
     ("RESHAPE", reshape.of(reshape.of(var("float64", 3, 4), 2, 6), 12), "reshape"),
     ("RESHAPE", reshape.of(var("float64", 3, 4), 12), None),
     ("RESHAPE", reshape.of(exp(var("float64", 3, 4)), 12), None),
+    ("RESHAPE", reshape.of(var("float64", 3, 4), 1, 3, 4), "unsqueeze"),
+    ("RESHAPE", reshape.of(var("float64", 3, 1, 4), 3, 4), "squeeze"),
+    ("LENGTH", length.of(broadcast_to.of(num(), num("int64"), num("int64")), axis=1), ""),
+    ("LENGTH", length.of(exp(vec()[1:]), axis=0), "subtensor length"),
+    ("LENGTH", length.of(exp(mat()[1:, 1:]), axis=1), "subtensor length"),
+    ("LENGTH", length.of(vec()[1:], axis=0), None), ("LENGTH", length.of(vec(), axis=0), None),
+    ("LENGTH", given(vec()[1:], lambda x: length.of(  # only one side is to be computed
+        ifelse.of(num("bool"), exp(x), x), axis=0)), None),
+    ("SPECIFY", specify_shape.of(var("float64", 3, 4), 3, 4), ""),
+    ("SPECIFY", specify_shape.of(mat(), 3, 4), None),
     ("VECTOR_PART", subtensor.of(NUMBERS, idx=(1,)), ""),
     ("VECTOR_PART", subtensor.of(NUMBERS, idx=(Slice(1),)), "make_vector"),
     ("VECTOR_PART", NUMBERS[num("int64")], None), ("VECTOR_PART", NUMBERS[num("int64"):], None),
@@ -46,6 +60,12 @@ CASES = [
     ("VIEW_OF_FILL", FILL[num("int64")], None),  # it may be out of range
     ("VIEW_OF_FILL", WIDE[0], None),
     ("VIEW_OF_FILL", WIDE[1:], None), ("VIEW_OF_FILL", transpose.of(stretched((4,), 3, 4)), None),
+    ("STRETCH", broadcast_to.of(unsqueeze.of(var("float64", 3), axes=(1,)), 3, 3), None),
+    ("STRETCH", broadcast_to.of(unsqueeze.of(var("float64", 3), axes=(0,)), 3, 3), "broadcast_to"),
+    ("STRETCH", broadcast_to.of(constant(np.ones(3)), 2, 3), "broadcast_to"),
+    ("STRETCH", broadcast_to.of(constant(np.ones(())), 2, 3), None),
+    ("STRETCH", broadcast_to.of(constant(np.arange(3.0)), 2, 3), None),
+    ("STRETCHED", num() + num(), None), ("STRETCHED", mat() + num(), None),
     ("STRETCHED", stretched((3, 1), 3, 4) + stretched((1, 4), 3, 4), "add"),
     ("STRETCHED", stretched((4,), 3, 4) + stretched((4,), 3, 4), "add broadcast_to"),
     ("STRETCHED", stretched((4,), 3, 4) + num(), "add broadcast_to"),
@@ -60,12 +80,22 @@ CASES = [
     ("FOLD_OF_NOTHING", sum_.of(var("float64", 1, 3, 1, 4), axis=(0, 1, 2)), "squeeze sum"),
     ("FOLD_OF_NOTHING", sum_.of(var("float64", 1, 3, 1, 4), axis=(2, 3)), "squeeze sum"),
     ("FOLD_OF_NOTHING", sum_.of(var("float64", 1, 3, 1, 4), axis=(0, 2)), "squeeze"),
+    ("NEG_THROUGH_VIEW", (-mat())[num("int64")], "subtensor neg"),
+    ("NEG_THROUGH_VIEW", reshape.of(-var("float64", 3, 4), 2, 6), "reshape neg"),
+    ("FOLD_OF_MOVED", sum_.of(reshape.of(var("float64", 3, 4), 2, 6), axis=(0,)), None),
+    ("FOLD_OF_MOVED", sum_.of(reshape.of(var("float64", 3, 4), 2, 6), axis=(0, 1)), "sum"),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 3, 5, 4), axis=(1,)),
      "squeeze mul broadcast_to"),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 2, 3, 5, 4), axis=(2,)),
      "squeeze mul broadcast_to"),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 2, 3, 5, 4), axis=(1,)), None),
     ("FOLD_OF_STRETCHED", sum_.of(stretched((3, 1, 4), 3, 1, 4), axis=(1,)), None),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(num(), 4), axis=(0,)), "mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(num(), 0), axis=(0,)), "strong_mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(broadcast_to.of(constant(np.nan), 0), axis=(0,)), "strong_mul"),
+    ("FOLD_OF_STRETCHED", sum_.of(WIDE, axis=(0, 1)), "length length mul cast strong_mul"),
+    ("FOLD_OF_STRETCHED", given(vec(), lambda v: sum_.of(
+        broadcast_to.of(num("int64"), *sizes(v)), axis=(0,))), "length mul"),
     ("FOLD_OF_STRETCHED", max_.of(broadcast_to.of(num(), 2, 4), axis=(0,)), "broadcast_to"),
     ("FOLD_OF_STRETCHED", max_.of(broadcast_to.of(num(), 0, 4), axis=(1,)), "broadcast_to"),
     ("FOLD_OF_STRETCHED", max_.of(WIDE, axis=(0,)), None),
@@ -82,6 +112,12 @@ CASES = [
     ("SUM_OF_SCALED", sum_.of(mat() / 2.0, axis=(0,)), "sum true_div"),
     ("SUM_OF_SCALED", sum_.of(mat() / constant(0.0), axis=(0,)), "length eq where sum true_div"),
     ("SUM_OF_SCALED", sum_.of(mat() * constant(np.inf), axis=(0,)), "length eq where sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat() * constant(0.0), axis=(0,)), "sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat("int64") * num("int64"), axis=(0,)), "sum mul"),
+    ("SUM_OF_SCALED", sum_.of(mat() / cast.of(num("int64"), dtype="float64"), axis=(0,)),
+     "cast length eq where sum true_div"),
+    ("SUM_OF_SCALED", sum_.of(var("float64", 2, 3) * var("float64", 2, 1), axis=(0, 1)), None),
+    ("SUM_OF_SCALED", sum_.of(var("float64", 2, 5, 5) * var("float64", 5, 1), axis=(1,)), None),
     ("SUM_OF_SCALED", sum_.of(mat() * vec(), axis=(1,)), None),
     ("SUM_OF_SCALED", sum_.of(mat() * var("float64", None, 1), axis=(0,)), None),
     ("SUM_OF_SCALED", sum_.of(var("float64", 2, 3) * var("float64", 2, 1), axis=(1,)),
@@ -111,6 +147,11 @@ def test_an_index_beyond_a_fill_is_told(index):
     i = T.lscalar("i")
     with pytest.raises(sg.errors.IndexingError):
         sg.function([i], T.zeros(3)[i], backend="numpy")(index)
+
+
+def test_a_fill_in_a_shape_that_is_not_known():
+    before, after = fires(views.VIEW_OF_FILL, reshape.of(FILL, num("int64"), num("int64")))
+    assert after.op is broadcast_to and after.inputs[1:] == before.inputs[1:]
 
 
 def test_part_of_a_fill_by_a_slice():

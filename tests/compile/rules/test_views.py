@@ -54,6 +54,7 @@ def changed(rule, graph):
     (None, 4, Slice(-3, 9), None), (None, 4, Slice(-3, 0), None), (None, 4, Slice(-3, 1), None),
     (None, 4, Slice(-4, None, 2), Slice(-4, None, 2)),
     (None, 4, Slice(-4, -1, 2), Slice(-4, -1, 2)),
+    (None, 4, Slice(-2, None, -1), None), (3, None, Slice(5, 3, -1), None),
     (None, 4, Slice(-1, None, -1), None), (None, 4, Slice(-1, -3, -1), None),
     (None, 4, Slice(-4, None, "@"), None), (None, 4, Slice("@"), None),
     (None, 4, Slice(-2, "@"), None), (None, None, Slice(), None), (None, 4, Slice(None, -1), None),
