@@ -24,7 +24,7 @@ def summed(work, reads):
     d, house = work.d, work.house
     if "sink" in house.off or d.until is not None or not d.save:
         return
-    waiting = [s for s in d.states if s.taps == (1,) and s.keep]
+    waiting = [s for s in d.states if s.taps == (1,)]
     for _ in range(2):  # products first: what they stack may be summed as well
         for s in list(waiting):
             read = s in [r for _, (r, _) in work.stacks.values()]  # by another's sum
@@ -86,7 +86,7 @@ def added(work, s):
             return None
         a, b = x.inputs
         below = [a, b] if x.op is add else [a]
-        path = next((i for i in below if i is own or holds(i, own)), None)
+        path = next((i for i in below if holds(i, own)), None)
         if path is None:
             return None
         other = b if path is a else a
@@ -117,9 +117,6 @@ def holds(x, own):
         if x.op is add or x.op is sub:
             waiting += x.inputs
     return False
-
-
-HEAVY = ("contract", "scatter", "elementwise", "reduction", "view")
 
 
 class Sums:
@@ -158,8 +155,8 @@ class Sums:
         """The sum of what needs no states."""
         if not is_float(x.type.dtype):
             return None
-        form = getattr(self, f"_{x.op.name}", None) if x.op.kind in HEAVY else None
-        found = form(x, *x.inputs) if form is not None and self.level[x] else None
+        form = getattr(self, f"_{x.op.name}", None) if self.level[x] else None
+        found = form(x, *x.inputs) if form is not None else None
         if found is not None:
             return found
         found = self.before(x)
@@ -231,8 +228,6 @@ class Sums:
             if not self.varies(same) and other.type.shape == x.type.shape:
                 total = self(other)
                 return None if total is None else mul.of(total, self.same(same))
-        if x.type.ndim != 2:
-            return None
         thin = [[d == 1 for d in i.type.shape] for i in (a, b)]
         if thin == [[False, True], [True, False]]:
             a, b = b, a

@@ -25,7 +25,7 @@ def unrolled(work):
         return
     nothing = {}
     for m in d.maps if not n else ():
-        sizes = measure(m.value.type.shape, *[x for x in d.operands() if x.type.ndim])
+        sizes = measure(m.value.type.shape, *d.operands())
         if sizes is None:
             return
         nothing[m] = house.build(broadcast_to.of, house.zero(m.value.type.dtype),

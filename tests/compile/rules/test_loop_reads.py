@@ -21,7 +21,7 @@ from symgrad.ops.scan import loop
 from symgrad.types import Type
 
 X, J = f64(None, 3)("X"), Type("int64")("J")
-M = T.constant(4, dtype="int64") + T.constant(6, dtype="int64")
+M, K = (T.constant(k, dtype="int64") + T.constant(10 - k, dtype="int64") for k in (4, 10))
 RESULTS = {"state": (1,), "deep": (1, 3), "map": ()}
 WAYS = [("on", False), ("back", True), ("five on", False), ("five back", True), ("until", False)]
 
