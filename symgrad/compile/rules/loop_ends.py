@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import reduce
 
 from symgrad.compile.rules.common import measure, zeros
-from symgrad.compile.rules.loop_sink import like
+from symgrad.compile.rules.loop_sink import thin
 from symgrad.node import CONST
 from symgrad.ops.index import FULL, Slice, slots, subtensor
 from symgrad.ops.lengths import length
@@ -159,7 +159,7 @@ def parts(house, x, d, deep=DEEP):
     if zeros(x):
         return [], []
     if deep:
-        if x.op is add and all([like(i, x) for i in x.inputs]):
+        if x.op is add and all([thin(i) == thin(x) for i in x.inputs]):
             found = [parts(house, i, d, deep - 1) for i in x.inputs]
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
         if x.op is subtensor and rows_only(x) and not first_cut(x.attrs[0][0], d):
@@ -227,7 +227,7 @@ def meeting(work, v):
         return None, None
     above = set(path[1:])
     for s in work.d.states:
-        if s.taps != (1,) or not like(s.reads[0], v):
+        if s.taps != (1,) or thin(s.reads[0]) != thin(v):
             continue
         if any([n in above for n in up(s.reads[0])[1:]]):
             first = path[1]
