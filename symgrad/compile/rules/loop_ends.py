@@ -13,7 +13,7 @@ from symgrad.ops.lengths import length
 from symgrad.ops.logic import gt, where
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
-from symgrad.ops.shape import broadcast_to, squeeze, unsqueeze
+from symgrad.ops.shape import broadcast_to, squeeze
 from symgrad.ops.source import alloc
 
 DEEP = 6  # how far down an operand is looked through
@@ -149,7 +149,6 @@ def begun(init, rows, n):
     for r in rows:
         if n.op is not CONST:
             r = where.of(gt.of(n, 0), r, 0)
-        r = unsqueeze.of(r, axes=(0,)) if r.type.ndim else r
         init = add.of(init, r)
     return init
 
@@ -223,13 +222,10 @@ def meeting(work, v):
         return path
 
     path = up(v)
-    if len(path) < 2:
-        return None, None
-    above = set(path[1:])
     for s in work.d.states:
         if s.taps != (1,) or thin(s.reads[0]) != thin(v):
             continue
-        if any([n in above for n in up(s.reads[0])[1:]]):
+        if not set(path).isdisjoint(up(s.reads[0])):
             first = path[1]
             other = first.inputs[1] if first.inputs[0] is v else first.inputs[0]
             return s, {first: other}

@@ -218,7 +218,7 @@ class Sums:
 
     def _mul(self, x, a, b):
         for same, other in ((a, b), (b, a)):
-            if not self.varies(same) and other.type.shape == x.type.shape:
+            if not self.varies(same):
                 total = self(other)
                 return None if total is None else mul.of(total, self.same(same))
         axes = [thin(a), thin(b)]
@@ -227,8 +227,6 @@ class Sums:
         elif axes != [[True, False], [False, True]]:
             return None
         # a row of step t times a column of step t
-        if not (self.varies(a) and self.varies(b)):
-            return None
         row, column = [self.rows(unthin(i)) for i in (a, b)]
         row, column = [squeeze.of(r, axes=(k,)) if r.type.ndim == 3 else r
                        for r, k in ((row, 1), (column, 2))]

@@ -71,6 +71,7 @@ SUNK = {  # and what is done of it after the loop
     "T.dot(m, (m * h).T)": "transpose mul reshape transpose mul reshape dot", "t": "cast mul",
     "T.exp(x) * t": "exp sum mul",
     "T.dot(T.outer(h, x).T, m.T)": "mul reshape transpose transpose mul reshape dot",
+    "T.outer(x, t)": "sum mul", "s * t": "sum mul", "T.outer(s * t, h)": "mul transpose dot",
     "T.inc_subtensor(T.zeros_like(e)[ids], h)": "inc_subtensor",
     "T.inc_subtensor(T.zeros_like(e)[ids], t)": "inc_subtensor sum",
     "T.inc_subtensor(T.zeros_like(e)[i], h[:1])": "inc_subtensor",
@@ -287,6 +288,14 @@ def test_sums_of_sequences(dtype, left):
     Y = Type(dtype, (None, 3))("Y")
     made = Draft(Y.shape[0], {y: Y}, [state(total + y, v=total)]).build()
     given = {Y: RNG.integers(0, 2, (4, 3)).astype(dtype)}
+    assert len(same(made[0][-1], given)) == left
+
+
+@pytest.mark.parametrize("steps,left", [("X.shape[0]", 0), ("n", 1), ("T.minimum(n, 9)", 1)])
+def test_what_is_the_same_in_all_steps_is_multiplied_if_they_can_be_counted(steps, left):
+    n, v, V = Type("int64")("n"), f64(3)("v"), f64(3)("V")
+    made = Draft(eval(steps, {"T": T, "X": X, "n": n}), {}, [state(H + v)], {v: V}).build()
+    given = {X: numbers(4, 3), V: numbers(3), n: np.array(4)}
     assert len(same(made[0][-1], given)) == left
 
 

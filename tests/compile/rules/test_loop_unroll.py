@@ -44,6 +44,15 @@ def test_not_many_nodes(steps, deep, maps, left):
     assert len(same(made(steps, maps=maps, deep=deep), GIVEN)) == left
 
 
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_rows_of_a_length_that_nothing_tells(steps):
+    """Of no steps it is not known how long a row would be."""
+    x, j, J = Type("float64", (3,))("x"), Type("int64")("j"), Type("int64")("J")
+    made = Draft(T.constant(steps, dtype="int64"), {x: X}, [], {j: J}, [Mapped(x[j:])]).build()
+    left = same(made, GIVEN | {J: np.array(1)}, passes="-loops.hoist")
+    assert len(left) == (not steps)
+
+
 @pytest.mark.parametrize("steps,left", [(0, 0), (1, 0), (2, 1), (4, 1)])
 def test_until(steps, left):
     """Whether there is a second step is told by the first."""
