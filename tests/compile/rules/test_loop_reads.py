@@ -3,16 +3,20 @@
 "k": all rows are kept; "-": only the last, of which the read takes its own; "?": the same, out of
 range if there are too few steps; "!": an error when it is written.  The first five letters are for
 a state that reads one row, the next for one that reads the last three, then for a mapped value;
-each in the ways below.  N is the number of steps, M ten.
+each in the ways below.  N is the number of steps, M ten, K five.
 """
 
 import numpy as np
 import pytest
-from loops_rewritten import agree, f64, numbers, same
+from loops_rewritten import agree, f64, numbers, rewritten, same
 
 import symgrad.tensor as T
 from symgrad.compile.passes import apply, select
 from symgrad.compile.pool import absorb, export
+from symgrad.compile.rewrite import Log
+from symgrad.compile.rules.loop_reads import Span, steps
+from symgrad.compile.rules.loop_work import House
+from symgrad.compile.rules.loops import after
 from symgrad.errors import SymgradError
 from symgrad.interpret import run
 from symgrad.node import toposort
@@ -21,7 +25,7 @@ from symgrad.ops.scan import loop
 from symgrad.types import Type
 
 X, J = f64(None, 3)("X"), Type("int64")("J")
-M, K = (T.constant(k, dtype="int64") + T.constant(10 - k, dtype="int64") for k in (4, 10))
+M, K = (T.constant(a, dtype="int64") + T.constant(b, dtype="int64") for a, b in ((4, 6), (5, 0)))
 RESULTS = {"state": (1,), "deep": (1, 3), "map": ()}
 WAYS = [("on", False), ("back", True), ("five on", False), ("five back", True), ("until", False)]
 
@@ -41,7 +45,7 @@ def made(result, way, reverse):
 def letter(text, result, way, reverse):
     h, n = made(result, way, reverse)
     try:
-        value = eval(text, {"h": h, "N": n, "J": J, "M": M})
+        value = eval(text, {"h": h, "N": n, "J": J, "M": M, "K": K})
     except SymgradError:
         return "!"
     pool, graph = absorb([value])
@@ -120,7 +124,7 @@ READS = {
     "h[3:][:N]": "kkkkk kkkkk kkkkk", "h[3:][:N+1]": "kkkkk kkkkk kkkkk",
     "h[:2][0]": "k-k-k k-k-k k-k-k", "h[:3][:2][-1:]": "kkkkk k-k-k kkkkk",
     "h[:3][1:][:1]": "kkkkk k-k-k kkkkk", "h[-2:][:1]": "kkkkk -k-kk kkkkk",
-    "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
+    "h[K]": "kkkkk kkkkk kkkkk", "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
 }
 
 
@@ -146,3 +150,60 @@ def test_what_is_read_of_a_loop_that_only_another_reads_as_a_whole():
         Rows([m], (1,), T.zeros((1, 3, 3), "float64"), m + T.outer(y, x))]).build()[0]
     left, = same(total[-1], {X: numbers(4, 3)}, "sink", "trim", passes="-loops.hoist")
     assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
+
+
+PLACES = [(number, counted) for number in range(-2, 3) for counted in (False, True)]
+
+
+def at(place, n):
+    return place[0] + n * place[1]
+
+
+def from_when_on(holds):
+    """From how many steps on something is so, for any greater number of them; else None."""
+    found = [holds(n) for n in range(20)]
+    return None if not found[-1] else 20 - found[::-1].index(False) if False in found else 0
+
+
+@pytest.mark.parametrize("p", PLACES)
+def test_which_of_two_places_is_behind(p):
+    for q in PLACES:
+        assert steps(p, q) == from_when_on(lambda n, q=q: at(p, n) >= at(q, n))
+
+
+@pytest.mark.parametrize("bounds", [
+    [(0, False)], [(0, False), (1, False)], [(1, False), (0, False)], [(0, False), (1, True)],
+    [(2, False), (0, True)], [(-1, True), (0, True), (0, False)], [],
+    [(2, False), (1, True), (2, True)],
+])
+def test_rows_between_places(bounds):
+    """The last of places to begin, the first to end, and from when on a place is between them."""
+    def evident(better):
+        return next((p for p in bounds if all([from_when_on(
+            lambda n, p=p, q=q: better(at(p, n), at(q, n))) == 0 for q in bounds])), None)
+
+    assert Span(bounds, []).first == evident(lambda a, b: a >= b)
+    assert Span([], bounds).end == evident(lambda a, b: a <= b)
+    for p in PLACES if bounds else ():
+        assert Span(bounds, []).least(p) == from_when_on(
+            lambda n, p=p: all([at(p, n) >= at(q, n) for q in bounds]))
+        assert Span([], bounds).least(p) == from_when_on(
+            lambda n, p=p: all([at(p, n) < at(q, n) for q in bounds]))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 2)])
+def test_the_last_row_of_a_sum_is_the_sum(shape):
+    rows, v, s = f64(None, *shape)("rows"), f64(*shape)("v"), f64(*shape)("s")
+    total = Draft(rows.shape[0], {v: rows}, [
+        Rows([s], (1,), T.zeros((1, *shape), "float64"), s + v)]).build()[0]
+    new, _ = rewritten(total[-1])
+    assert [n.op.name for n in toposort(new)] == ["input", "sum"]
+
+
+def test_a_loop_of_which_all_is_read_is_left_alone():
+    x, s = f64(3)("x"), f64(3)("s")
+    made = Draft(X.shape[0], {x: X}, [Rows([s], (1,), X[:1], T.tanh(s + x))], {},
+                 [Mapped(s * x)]).build()
+    pool, graph = absorb(made)
+    assert [a is b for a, b in zip(after(House(pool, Log(), frozenset()), graph), graph,
+                                   strict=True)] == [True, True]
