@@ -13,7 +13,7 @@ from symgrad.ops.lengths import length
 from symgrad.ops.logic import gt, where
 from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
-from symgrad.ops.shape import broadcast_to, squeeze
+from symgrad.ops.shape import broadcast_to, squeeze, unsqueeze
 from symgrad.ops.source import alloc
 
 DEEP = 6  # how far down an operand is looked through
@@ -149,6 +149,7 @@ def begun(init, rows, n):
     for r in rows:
         if n.op is not CONST:
             r = where.of(gt.of(n, 0), r, 0)
+        r = unsqueeze.of(r, axes=(0,)) if r.type.ndim else r
         init = add.of(init, r)
     return init
 
@@ -181,7 +182,7 @@ def first_read(house, x, d):
     """Whether a write goes to the row that the first step reads: the last one or the first."""
     k, length = x.attrs[0][0], x.type.shape[0]
     if isinstance(k, Slice):
-        if k.step is not None or first_cut(k, d) or not d.reverse and k.stop != 1:
+        if k.step is not None or k.stop != (None if d.reverse else 1):
             return False
         k = k.start or 0
     if not d.reverse:

@@ -124,7 +124,8 @@ READS = {
     "h[3:][:N]": "kkkkk kkkkk kkkkk", "h[3:][:N+1]": "kkkkk kkkkk kkkkk",
     "h[:2][0]": "k-k-k k-k-k k-k-k", "h[:3][:2][-1:]": "kkkkk k-k-k kkkkk",
     "h[:3][1:][:1]": "kkkkk k-k-k kkkkk", "h[-2:][:1]": "kkkkk -k-kk kkkkk",
-    "h[K]": "kkkkk kkkkk kkkkk", "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
+    "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
+    "h[K]": "kkkkk kkkkk kkkkk",
 }
 
 
