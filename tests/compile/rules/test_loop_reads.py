@@ -208,3 +208,25 @@ def test_a_loop_of_which_all_is_read_is_left_alone():
     pool, graph = absorb(made)
     assert [a is b for a, b in zip(after(House(pool, Log(), frozenset()), graph), graph,
                                    strict=True)] == [True, True]
+
+
+def test_what_is_made_after_a_loop_is_gone_through_once():
+    """However many ways lead through it."""
+    x, h, w = f64(3)("x"), f64(3)("h"), f64(3, 3)("w")
+    value = T.dot(h, w)
+    for _ in range(30):
+        value = T.tanh(value) * T.sin(value)
+    W = f64(3, 3)("W")
+    made = Draft(X.shape[0], {x: X}, [Rows([h], (1,), X[:1], T.tanh(h + x))], {w: W},
+                 [Mapped(value)]).build()
+    same(made, {X: numbers(4, 3), W: numbers(3, 3)}, "sink")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_keeps_its_last_rows_only_goes_if_nobody_reads_it(keep):
+    x, h, r = f64(3)("x"), f64(3)("h"), f64(3)("r")
+    made = Draft(X.shape[0], {x: X}, [
+        Rows([h], (1,), X[:1], T.tanh(h + x)), Rows([r], (1,), X[:1], T.sin(r + x), keep)], {},
+        [Mapped(h * r, keep)]).build()
+    left, = same(made[0], {X: numbers(4, 3)}, "trim")
+    assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
