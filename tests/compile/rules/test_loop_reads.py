@@ -3,7 +3,7 @@
 "k": all rows are kept; "-": only the last, of which the read takes its own; "?": the same, out of
 range if there are too few steps; "!": an error when it is written.  The first five letters are for
 a state that reads one row, the next for one that reads the last three, then for a mapped value;
-each in the ways below.  N is the number of steps, M ten, K five.
+each in the ways below.  N is the number of steps, M ten.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from symgrad.ops.scan import loop
 from symgrad.types import Type
 
 X, J = f64(None, 3)("X"), Type("int64")("J")
-M, K = (T.constant(a, dtype="int64") + T.constant(b, dtype="int64") for a, b in ((4, 6), (5, 0)))
+M = T.constant(5, dtype="int64") - T.constant(-5, dtype="int64")
 RESULTS = {"state": (1,), "deep": (1, 3), "map": ()}
 WAYS = [("on", False), ("back", True), ("five on", False), ("five back", True), ("until", False)]
 
@@ -45,7 +45,7 @@ def made(result, way, reverse):
 def letter(text, result, way, reverse):
     h, n = made(result, way, reverse)
     try:
-        value = eval(text, {"h": h, "N": n, "J": J, "M": M, "K": K})
+        value = eval(text, {"h": h, "N": n, "J": J, "M": M})
     except SymgradError:
         return "!"
     pool, graph = absorb([value])
@@ -125,7 +125,8 @@ READS = {
     "h[:2][0]": "k-k-k k-k-k k-k-k", "h[:3][:2][-1:]": "kkkkk k-k-k kkkkk",
     "h[:3][1:][:1]": "kkkkk k-k-k kkkkk", "h[-2:][:1]": "kkkkk -k-kk kkkkk",
     "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
-    "h[K]": "kkkkk kkkkk kkkkk",
+    "h[N:][N]": "-k!!k -k!!k kk!!k",
+    "h[N:][N-1]": "-k!!k -k!!k kk!!k", "h[N+1:][N]": "-k!!k -k!!k kk!!k",
 }
 
 
