@@ -231,3 +231,16 @@ def test_what_keeps_its_last_rows_only_goes_if_nobody_reads_it(keep):
         [Mapped(h * r, keep)]).build()
     left, = same(made[0], {X: numbers(4, 3)}, "trim")
     assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
+
+
+def test_what_only_another_loop_read_goes_with_what_read_it():
+    x, s, r, b, z = (f64(3)(k) for k in "xsrbz")
+    n = X.shape[0]
+    one = Draft(n, {x: X}, [Rows([s], (1,), X[:1], T.tanh(s + x)),
+                            Rows([r], (1,), X[:1], T.sin(r + x))]).build()
+    two = Draft(n, {x: X, z: T.exp(one[1])[::-1]}, [Rows([b], (1,), X[:1], T.sin(b * x))], {},
+                [Mapped(z * b)]).build()
+    both = Draft(n, {x: X, z: two[1]}, [Rows([s], (1,), X[:1], T.cos(s + x))], {},
+                 [Mapped(z * s)]).build()
+    left = same([one[0][-1], two[0][-1], both[0][-1]], {X: numbers(4, 3)}, "trim")
+    assert sum([len(m.attrs[0].states) for m in left]) == 3
