@@ -39,6 +39,8 @@ EQUIVALENT = {
     "rules/loop_reads.py::Reads.replace::condition::a is not b -> True":
         "what a changed loop's results become are other nodes; it keeps `rebuilt` from waiting for "
         "itself if one is not",
+    "rules/loop_reads.py::Reads.rebuilt::condition::n in done -> False":
+        "a node that is done would be made once more, and the pool gives the same one",
     # loop_lengths, loop_merge
     # fuse, plan, memory, need, nest, pool, lower, pattern, rewrite, compare, over, arena …
     "compare.py::<module>::constant::32001 in {'float16': 32001, 'float…1, 'float64': "
