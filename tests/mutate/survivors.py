@@ -44,6 +44,8 @@ EQUIVALENT = {
     "rules/loop_results.py::Work.levels::constant::2 in dict.fromkeys([v for s in self.d.states "
     "for v in s.reads], 2) -> 3":
         "levels are compared with 0, 1 and 2 alone: any above 1 will do",
+    "rules/loop_reads.py::Reads.rebuilt::condition::n in done -> False":
+        "a node that is done would be made once more, and the pool gives the same one",
     # loop_lengths, loop_merge
     "rules/loop_lengths.py::Lengths.steps::swap::self.pool.make(add, (n, self.number(more))) -> "
     "(self.number(more), n)":

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import reduce
 
 from symgrad.compile.rules.common import measure, zeros
+from symgrad.compile.rules.loop_sink import thin
 from symgrad.node import CONST
 from symgrad.ops.index import FULL, Slice, slots, subtensor
 from symgrad.ops.lengths import length
@@ -80,11 +81,11 @@ def rows_only(x):
 def inside(work, v, value, sizes):
     """A value stretched to lengths, as a node of the step in place of the variable v."""
     house, t = work.house, v.type
-    found = [told(work, d) for d in t.shape]
-    if value.type.shape == t.shape or None in found:
-        if value.type.shape != t.shape:
-            value = house.pool.make(broadcast_to, (value, *sizes), (), None, t)
+    if value.type.shape == t.shape:
         return work.fix(value, v.name)
+    found = [told(work, d) for d in t.shape]
+    if None in found:
+        return work.fix(house.pool.make(broadcast_to, (value, *sizes), (), None, t), v.name)
     return house.pool.make(broadcast_to, (work.fix(value, v.name), *found), (), None, t)
 
 
@@ -93,7 +94,7 @@ def told(work, d):
 
     States are not read for their lengths, so that they may go.
     """
-    found = measure((d,), *[u for u in (*work.d.seqs, *work.d.fixed) if u.type.ndim])
+    found = measure((d,), *work.d.seqs, *work.d.fixed)
     return None if found is None else work.house.intern(found[0])
 
 
@@ -131,7 +132,7 @@ def folded(work, reads):
         s, new = meeting(work, v)
         if s is None or reads.of(work, work.results.index(s)) is None:
             continue
-        s.init = house.build(begun, s.init, [row(house, e, v) for e in ends], d.n)
+        s.init = house.build(begun, s.init, [row(house, e) for e in ends], d.n)
         if not others:
             del d.seqs[v]
             house.substitute(d, new)
@@ -158,7 +159,7 @@ def parts(house, x, d, deep=DEEP):
     if zeros(x):
         return [], []
     if deep:
-        if x.op is add and all([i.type.ndim == x.type.ndim for i in x.inputs]):
+        if x.op is add and all([thin(i) == thin(x) for i in x.inputs]):
             found = [parts(house, i, d, deep - 1) for i in x.inputs]
             return found[0][0] + found[1][0], found[0][1] + found[1][1]
         if x.op is subtensor and rows_only(x) and not first_cut(x.attrs[0][0], d):
@@ -181,7 +182,7 @@ def first_read(house, x, d):
     """Whether a write goes to the row that the first step reads: the last one or the first."""
     k, length = x.attrs[0][0], x.type.shape[0]
     if isinstance(k, Slice):
-        if k.step is not None or first_cut(k, d) or not d.reverse and k.stop != 1:
+        if k.step is not None or k.stop != (None if d.reverse else 1):
             return False
         k = k.start or 0
     if not d.reverse:
@@ -192,7 +193,7 @@ def first_read(house, x, d):
     return k == -1 or isinstance(length, int) and k == length - 1
 
 
-def row(house, x, v):
+def row(house, x):
     """What a write puts into its row."""
     idx, y = x.attrs[0], x.inputs[1]
     rest, scalars = idx[1:], x.inputs[2 + len(slots(idx[:1])):]
@@ -222,14 +223,10 @@ def meeting(work, v):
         return path
 
     path = up(v)
-    if len(path) < 2:
-        return None, None
-    above = set(path[1:])
-    thin = [d == 1 for d in v.type.shape]
     for s in work.d.states:
-        if s.taps != (1,) or [d == 1 for d in s.reads[0].type.shape] != thin:
+        if s.taps != (1,) or thin(s.reads[0]) != thin(v):
             continue
-        if any([n in above for n in up(s.reads[0])[1:]]):
+        if not set(path).isdisjoint(up(s.reads[0])):
             first = path[1]
             other = first.inputs[1] if first.inputs[0] is v else first.inputs[0]
             return s, {first: other}

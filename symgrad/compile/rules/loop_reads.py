@@ -16,11 +16,11 @@ from symgrad.ops.shape import unsqueeze
 
 class Read(NamedTuple):
     """One row that is read: row n + `row` of a buffer, or row `row` if the loop goes backwards;
-    `least` steps are needed for there to be such a row."""
+    `least` steps are needed for there to be such a row, if any."""
 
     node: Node
     row: int
-    least: int
+    least: int | None
     stop: int | None = None  # if it is several rows: the row behind them
 
 
@@ -120,14 +120,13 @@ class Reads:
             for u in self.users.get(x, ()):
                 if u not in self.wanted:
                     continue
-                part = u.op is subtensor and u.inputs[0] is x and self.part(
-                    u, span, count, depth)
+                part = u.op is subtensor and self.part(u, span, count, depth)
                 if not part:
                     return None
                 if type(part) is Span:
                     a, b = [p and last(p) for p in (part.first, part.end)]
                     if depth and a is not None and b is not None and 0 <= a <= b <= depth:
-                        found.append(Read(u, a, 0, b))
+                        found.append(Read(u, a, None, b))
                     else:
                         stack.append((u, part))
                     continue
@@ -198,8 +197,6 @@ class Reads:
         new = {}
         for k, old in self.items.get(node, {}).items():
             r = work.results[k]
-            if old not in self.wanted:
-                continue
             if r in work.finals:
                 reads, rows = work.finals[r]
                 rows = made[r] if rows is None else self.house.mapped([rows], stands)[0]

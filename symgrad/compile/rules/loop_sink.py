@@ -24,7 +24,7 @@ def summed(work, reads):
     d, house = work.d, work.house
     if "sink" in house.off or d.until is not None or not d.save:
         return
-    waiting = [s for s in d.states if s.taps == (1,) and s.keep]
+    waiting = [s for s in d.states if s.taps == (1,)]
     for _ in range(2):  # products first: what they stack may be summed as well
         for s in list(waiting):
             read = s in [r for _, (r, _) in work.stacks.values()]  # by another's sum
@@ -37,8 +37,10 @@ def summed(work, reads):
             with weak_numbers():
                 sums = Sums(work)
                 for x, sign in terms:
+                    kept = dict(work.stacks), list(d.maps)
                     total = sums(x)
                     if total is None:
+                        work.stacks, d.maps = kept  # nobody reads the rows of its parts
                         left.append((x, sign))
                     else:
                         totals.append(total if sign == 1 else neg(total))
@@ -50,20 +52,19 @@ def summed(work, reads):
                 start = house.leaf(s.init.type)
                 work.stacks[s] = start, (s, None)
                 s.keep = False
-                work.told.pop(s, None)
             else:
                 start = s.init
                 d.states.remove(s)
-            full = any([like(t, s.reads[0]) for t in totals])
+            full = any([thin(t) == thin(s.reads[0]) for t in totals])
             start = None if full and zeros(start) else start[0]
             total = house.build(chained, start, [(t, 1) for t in totals])
             work.finals[s] = found, house.build(lambda t=total: unsqueeze.of(t, axes=(0,)))
             work.note("sink", total)
 
 
-def like(a, b):
-    """Whether two nodes have the same axes, as far as stretching goes."""
-    return [d == 1 for d in a.type.shape] == [d == 1 for d in b.type.shape]
+def thin(x):
+    """Which axes have length one: where two nodes agree in it neither is stretched."""
+    return [d == 1 for d in x.type.shape]
 
 
 def chained(x, terms):
@@ -86,7 +87,7 @@ def added(work, s):
             return None
         a, b = x.inputs
         below = [a, b] if x.op is add else [a]
-        path = next((i for i in below if i is own or holds(i, own)), None)
+        path = next((i for i in below if holds(i, own)), None)
         if path is None:
             return None
         other = b if path is a else a
@@ -119,9 +120,6 @@ def holds(x, own):
     return False
 
 
-HEAVY = ("contract", "scatter", "elementwise", "reduction", "view")
-
-
 class Sums:
     """The sums of a step's values over all steps, as nodes for use after the loop; None where that
     is no better than adding them up."""
@@ -133,11 +131,14 @@ class Sums:
         self.before = Batch(work.house, work.d.n, work.outside())
 
     def __call__(self, x):
-        if self.level[x] < 2:
-            return self.of_sequences(x)
+        early = self.level[x] < 2
+        if early and not is_float(x.type.dtype):
+            return None
         form = getattr(self, f"_{x.op.name}", None)
         found = form(x, *x.inputs) if form is not None else None
-        if found is None and self.work.stacked(x):
+        if found is None and early:
+            found = self.of_sequences(x)
+        elif found is None and self.work.stacked(x):
             found = sum_.of(self.rows(x), axis=(0,))
         return found if found is not None and found.type.dtype == x.type.dtype else None
 
@@ -156,12 +157,6 @@ class Sums:
 
     def of_sequences(self, x):
         """The sum of what needs no states."""
-        if not is_float(x.type.dtype):
-            return None
-        form = getattr(self, f"_{x.op.name}", None) if x.op.kind in HEAVY else None
-        found = form(x, *x.inputs) if form is not None and self.level[x] else None
-        if found is not None:
-            return found
         found = self.before(x)
         if found is None:
             return None
@@ -173,8 +168,6 @@ class Sums:
     # -- what goes through a sum
 
     def _both(self, x, a, b):
-        if not a.type.shape == b.type.shape == x.type.shape:
-            return None
         totals = self(a), self(b)
         return None if None in totals else x.op.of(*totals)
 
@@ -190,11 +183,8 @@ class Sums:
     _neg = _transpose = _unsqueeze = _squeeze = _reshape = _true_div = _through
 
     def _sum(self, x, inner):
-        axes = x.attrs[0]
-        if self.work.stacked(inner):
-            return sum_.of(self.rows(inner), axis=(0, *[a + 1 for a in axes]))
         total = self(inner)
-        return None if total is None else sum_.of(total, axis=axes)
+        return None if total is None else sum_.of(total, axis=x.attrs[0])
 
     # -- products
 
@@ -228,19 +218,15 @@ class Sums:
 
     def _mul(self, x, a, b):
         for same, other in ((a, b), (b, a)):
-            if not self.varies(same) and other.type.shape == x.type.shape:
+            if not self.varies(same):
                 total = self(other)
                 return None if total is None else mul.of(total, self.same(same))
-        if x.type.ndim != 2:
-            return None
-        thin = [[d == 1 for d in i.type.shape] for i in (a, b)]
-        if thin == [[False, True], [True, False]]:
+        axes = [thin(a), thin(b)]
+        if axes == [[False, True], [True, False]]:
             a, b = b, a
-        elif thin != [[True, False], [False, True]]:
+        elif axes != [[True, False], [False, True]]:
             return None
         # a row of step t times a column of step t
-        if not (self.varies(a) and self.varies(b)):
-            return None
         row, column = [self.rows(unthin(i)) for i in (a, b)]
         row, column = [squeeze.of(r, axes=(k,)) if r.type.ndim == 3 else r
                        for r, k in ((row, 1), (column, 2))]

@@ -25,7 +25,7 @@ def unrolled(work):
         return
     nothing = {}
     for m in d.maps if not n else ():
-        sizes = measure(m.value.type.shape, *[x for x in d.operands() if x.type.ndim])
+        sizes = measure(m.value.type.shape, *d.operands())
         if sizes is None:
             return
         nothing[m] = house.build(broadcast_to.of, house.zero(m.value.type.dtype),
@@ -47,8 +47,8 @@ def unrolled(work):
         if r is None:
             work.results[k] = house.number(n)
         elif type(r) is Rows or type(r) is tuple:
-            state = r[1] if type(r) is tuple else r
-            work.results[k] = whole(house, rows[state][::order], r, state, d.reverse)
+            s = r[1] if type(r) is tuple else r
+            work.results[k] = whole(house, wanted(r, rows[s][::order], s.depth, d.reverse), s.init)
         elif r in rows:
             work.results[k] = nothing[r] if not n else whole(
                 house, rows[r] if r.keep else rows[r][:1] if d.reverse else rows[r][-1:])
@@ -56,13 +56,18 @@ def unrolled(work):
     work.note("unroll")
 
 
-def whole(house, rows, r=None, s=None, reverse=False):
-    """Rows as one node; of a state, its buffer, the rows that steps wrote, or the last ones."""
+def wanted(r, rows, depth, reverse):
+    """Of the rows of a state's buffer those that steps wrote, all, or the last ones."""
     if type(r) is tuple:
-        rows = rows[:-s.depth] if reverse else rows[s.depth:]
-    elif r is not None and not r.keep:
-        rows = rows[:s.depth] if reverse else rows[-s.depth:]
-    made = house.build(lambda: stacked(rows) if rows else s.init[:0])
+        return rows[:-depth] if reverse else rows[depth:]
+    if r.keep:
+        return rows
+    return rows[:depth] if reverse else rows[-depth:]
+
+
+def whole(house, rows, init=None):
+    """Rows as one node; where there are none, none of `init`."""
+    made = house.build(lambda: stacked(rows) if rows else init[:0])
     house.pieces[made] = rows
     return made
 
@@ -76,7 +81,7 @@ def row(house, x, k):
     """Row k of an operand."""
     if x in house.pieces:
         return house.pieces[x][k]
-    return house.build(lambda: subtensor.of(x, idx=(k, *[FULL] * (x.type.ndim - 1))))
+    return house.build(lambda: x[k])
 
 
 def of_pieces(house, n, x):

@@ -8,11 +8,15 @@ each in the ways below.  N is the number of steps, M ten.
 
 import numpy as np
 import pytest
-from loops_rewritten import agree, f64, numbers, same
+from loops_rewritten import agree, f64, numbers, rewritten, same
 
 import symgrad.tensor as T
 from symgrad.compile.passes import apply, select
 from symgrad.compile.pool import absorb, export
+from symgrad.compile.rewrite import Log
+from symgrad.compile.rules.loop_reads import Span, steps
+from symgrad.compile.rules.loop_work import House
+from symgrad.compile.rules.loops import after
 from symgrad.errors import SymgradError
 from symgrad.interpret import run
 from symgrad.node import toposort
@@ -21,7 +25,7 @@ from symgrad.ops.scan import loop
 from symgrad.types import Type
 
 X, J = f64(None, 3)("X"), Type("int64")("J")
-M = T.constant(4, dtype="int64") + T.constant(6, dtype="int64")
+M = T.constant(5, dtype="int64") - T.constant(-5, dtype="int64")
 RESULTS = {"state": (1,), "deep": (1, 3), "map": ()}
 WAYS = [("on", False), ("back", True), ("five on", False), ("five back", True), ("until", False)]
 
@@ -121,6 +125,8 @@ READS = {
     "h[:2][0]": "k-k-k k-k-k k-k-k", "h[:3][:2][-1:]": "kkkkk k-k-k kkkkk",
     "h[:3][1:][:1]": "kkkkk k-k-k kkkkk", "h[-2:][:1]": "kkkkk -k-kk kkkkk",
     "h[M:]": "kkkkk kkkkk kkkkk", "h[M]": "kkkkk kkkkk kkkkk", "h[:M]": "kkkkk kkkkk kkkkk",
+    "h[N:][N]": "-k!!k -k!!k kk!!k",
+    "h[N:][N-1]": "-k!!k -k!!k kk!!k", "h[N+1:][N]": "-k!!k -k!!k kk!!k",
 }
 
 
@@ -146,3 +152,95 @@ def test_what_is_read_of_a_loop_that_only_another_reads_as_a_whole():
         Rows([m], (1,), T.zeros((1, 3, 3), "float64"), m + T.outer(y, x))]).build()[0]
     left, = same(total[-1], {X: numbers(4, 3)}, "sink", "trim", passes="-loops.hoist")
     assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
+
+
+PLACES = [(number, counted) for number in range(-2, 3) for counted in (False, True)]
+
+
+def at(place, n):
+    return place[0] + n * place[1]
+
+
+def from_when_on(holds):
+    """From how many steps on something is so, for any greater number of them; else None."""
+    found = [holds(n) for n in range(20)]
+    return None if not found[-1] else 20 - found[::-1].index(False) if False in found else 0
+
+
+@pytest.mark.parametrize("p", PLACES)
+def test_which_of_two_places_is_behind(p):
+    for q in PLACES:
+        assert steps(p, q) == from_when_on(lambda n, q=q: at(p, n) >= at(q, n))
+
+
+@pytest.mark.parametrize("bounds", [
+    [(0, False)], [(0, False), (1, False)], [(1, False), (0, False)], [(0, False), (1, True)],
+    [(2, False), (0, True)], [(-1, True), (0, True), (0, False)], [],
+    [(2, False), (1, True), (2, True)],
+])
+def test_rows_between_places(bounds):
+    """The last of places to begin, the first to end, and from when on a place is between them."""
+    def evident(better):
+        return next((p for p in bounds if all([from_when_on(
+            lambda n, p=p, q=q: better(at(p, n), at(q, n))) == 0 for q in bounds])), None)
+
+    assert Span(bounds, []).first == evident(lambda a, b: a >= b)
+    assert Span([], bounds).end == evident(lambda a, b: a <= b)
+    for p in PLACES if bounds else ():
+        assert Span(bounds, []).least(p) == from_when_on(
+            lambda n, p=p: all([at(p, n) >= at(q, n) for q in bounds]))
+        assert Span([], bounds).least(p) == from_when_on(
+            lambda n, p=p: all([at(p, n) < at(q, n) for q in bounds]))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 2)])
+def test_the_last_row_of_a_sum_is_the_sum(shape):
+    rows, v, s = f64(None, *shape)("rows"), f64(*shape)("v"), f64(*shape)("s")
+    total = Draft(rows.shape[0], {v: rows}, [
+        Rows([s], (1,), T.zeros((1, *shape), "float64"), s + v)]).build()[0]
+    new, _ = rewritten(total[-1])
+    assert [n.op.name for n in toposort(new)] == ["input", "sum"]
+
+
+def test_a_loop_of_which_all_is_read_is_left_alone():
+    x, s = f64(3)("x"), f64(3)("s")
+    made = Draft(X.shape[0], {x: X}, [Rows([s], (1,), X[:1], T.tanh(s + x))], {},
+                 [Mapped(s * x)]).build()
+    pool, graph = absorb(made)
+    assert [a is b for a, b in zip(after(House(pool, Log(), frozenset()), graph), graph,
+                                   strict=True)] == [True, True]
+
+
+def test_what_is_made_after_a_loop_is_gone_through_once():
+    """However many ways lead through it."""
+    x, h, w = f64(3)("x"), f64(3)("h"), f64(3, 3)("w")
+    value = T.dot(h, w)
+    for _ in range(30):
+        value = T.tanh(value) * T.sin(value)
+    W = f64(3, 3)("W")
+    made = Draft(X.shape[0], {x: X}, [Rows([h], (1,), X[:1], T.tanh(h + x))], {w: W},
+                 [Mapped(value)]).build()
+    same(made, {X: numbers(4, 3), W: numbers(3, 3)}, "sink")
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_keeps_its_last_rows_only_goes_if_nobody_reads_it(keep):
+    x, h, r = f64(3)("x"), f64(3)("h"), f64(3)("r")
+    made = Draft(X.shape[0], {x: X}, [
+        Rows([h], (1,), X[:1], T.tanh(h + x)), Rows([r], (1,), X[:1], T.sin(r + x), keep)], {},
+        [Mapped(h * r, keep)]).build()
+    left, = same(made[0], {X: numbers(4, 3)}, "trim")
+    assert (len(left.attrs[0].states), len(left.attrs[0].maps)) == (1, 0)
+
+
+def test_what_only_another_loop_read_goes_with_what_read_it():
+    x, s, r, b, z = (f64(3)(k) for k in "xsrbz")
+    n = X.shape[0]
+    one = Draft(n, {x: X}, [Rows([s], (1,), X[:1], T.tanh(s + x)),
+                            Rows([r], (1,), X[:1], T.sin(r + x))]).build()
+    two = Draft(n, {x: X, z: T.exp(one[1])[::-1]}, [Rows([b], (1,), X[:1], T.sin(b * x))], {},
+                [Mapped(z * b)]).build()
+    both = Draft(n, {x: X, z: two[1]}, [Rows([s], (1,), X[:1], T.cos(s + x))], {},
+                 [Mapped(z * s)]).build()
+    left = same([one[0][-1], two[0][-1], both[0][-1]], {X: numbers(4, 3)}, "trim")
+    assert sum([len(m.attrs[0].states) for m in left]) == 3

@@ -22,30 +22,62 @@ MOVING = {"x": ("float64", (3,)), "m": ("float64", (2, 3)), "i": ("int64", ()),
           "ids": ("int64", (2,)), "s": ("float64", ())}
 FIXED = {"w": ("float64", (3, 4)), "t": ("float64", (3,)), "l": ("int64", (2,)),
          "e": ("float64", (5, 3)), "f": ("float64", (5, 3, 2))}
-SUNK = [
-    "x", "x * t", "s", "T.outer(h, x)", "T.outer(x, h) * s",
-    "T.outer(h, h)", "-T.outer(h, x)", "T.outer(h, x).T",
-    "T.outer(h, x) + T.outer(x, h)", "T.outer(h, x) - T.outer(x, h)", "T.outer(h, x) / t",
-    "t * T.outer(h, x)", "T.outer(h, x).sum(axis=0)", "T.outer(h, x).sum(axis=1)",
-    "T.outer(h, x).reshape((9,))", "T.outer(h, x).dimshuffle('x', 0, 1)",
-    "T.dot(T.outer(h, x), w)", "T.dot(w.T, T.outer(h, x))", "T.dot(T.outer(h, x), t)",
-    "T.dot(t, T.outer(h, x))", "T.dot(h.dimshuffle(0, 'x'), x.dimshuffle('x', 0))",
-    "T.dot(m.T, T.outer(s * T.ones((2,)), h))", "T.dot(m.T, m)", "T.dot(x, w)", "T.dot(m, w)",
-    "T.dot(m, t)", "T.dot(m.T, m * h)", "T.dot((m * h).T, m)", "T.dot((m * h).T, m * h)",
-    "T.tensordot(m, m * h, axes=((0,), (0,)))", "T.tensordot(m * h, m, axes=((0,), (0,)))",
-    "T.exp(x).sum()", "T.tanh(x) * 2.0", "T.set_subtensor(x[0], 1.0)",
-    "T.inc_subtensor(T.zeros_like(e)[i], h)", "T.inc_subtensor(T.zeros_like(e)[i], x)",
-    "T.inc_subtensor(T.zeros_like(e)[ids], m * h)",
-    "T.inc_subtensor(T.zeros_like(e)[1], T.dot(T.outer(h, x), t))",
-    "T.inc_subtensor(T.zeros_like(e)[ids, l], (m * h)[:, 0])",
-    "T.inc_subtensor(T.zeros_like(e)[l, ids], (m * h)[:, 0])",
-    "s / t", "T.dot(m, x)", "T.dot(x, m.T)", "T.dot(m * h, x)", "T.dot(m, h)", "T.dot(h, m.T)",
-    "T.inc_subtensor(T.zeros_like(t)[i], s * h.sum())", "T.inc_subtensor(T.zeros_like(t)[i], s)",
-    "T.tensordot(T.outer(h, x)[None], T.outer(x, h)[None], axes=((0, 1), (0, 2)))",
-    "T.inc_subtensor(T.zeros_like(f)[i], h.dimshuffle(0, 'x') * m.T)",
-    "T.inc_subtensor(T.zeros_like(e)[:2], T.outer(h[:2], x))",
-    "T.inc_subtensor(T.zeros_like(e)[l], T.outer(h[:2], x))",
-]
+SUNK = {  # and what is done of it after the loop
+    "x": "sum", "x * t": "sum mul", "s": "sum", "T.outer(h, x)": "transpose dot",
+    "T.outer(x, h) * s": "mul transpose dot", "T.outer(h, h)": "transpose dot",
+    "-T.outer(h, x)": "transpose dot neg", "T.outer(h, x).T": "transpose dot transpose",
+    "T.outer(h, x) + T.outer(x, h)": "transpose dot transpose dot",
+    "T.outer(h, x) - T.outer(x, h)": "transpose dot transpose dot neg",
+    "T.outer(h, x) / t": "transpose dot true_div", "t * T.outer(h, x)": "transpose dot mul",
+    "T.outer(h, x).sum(axis=0)": "transpose dot sum",
+    "T.outer(h, x).sum(axis=1)": "transpose dot sum",
+    "T.outer(h, x).reshape((9,))": "transpose dot reshape",
+    "T.outer(h, x).dimshuffle('x', 0, 1)": "transpose dot",
+    "T.dot(T.outer(h, x), w)": "transpose dot dot",
+    "T.dot(w.T, T.outer(h, x))": "transpose transpose dot dot",
+    "T.dot(T.outer(h, x), t)": "transpose dot dot", "T.dot(t, T.outer(h, x))": "transpose dot dot",
+    "T.dot(h.dimshuffle(0, 'x'), x.dimshuffle('x', 0))": "transpose reshape reshape dot",
+    "T.dot(m.T, T.outer(s * T.ones((2,)), h))": "mul reshape transpose mul reshape dot",
+    "T.dot(m.T, m)": "mul reshape transpose dot", "T.dot(x, w)": "dot sum",
+    "T.dot(m, w)": "mul reshape dot reshape sum", "T.dot(m, t)": "mul reshape dot reshape sum",
+    "T.dot(m.T, m * h)": "mul reshape transpose mul reshape dot",
+    "T.dot((m * h).T, m)": "mul reshape transpose mul reshape dot",
+    "T.dot((m * h).T, m * h)": "mul reshape transpose dot",
+    "T.tensordot(m, m * h, axes=((0,), (0,)))": "tensordot",
+    "T.tensordot(m * h, m, axes=((0,), (0,)))": "tensordot", "T.exp(x).sum()": "exp sum sum",
+    "T.tanh(x) * 2.0": "tanh sum mul", "T.set_subtensor(x[0], 1.0)": "inc_subtensor sum",
+    "T.inc_subtensor(T.zeros_like(e)[i], h)": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[i], x)": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[ids], m * h)": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[1], T.dot(T.outer(h, x), t))":
+        "transpose dot dot inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[ids, l], (m * h)[:, 0])": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[l, ids], (m * h)[:, 0])": "inc_subtensor",
+    "s / t": "sum true_div", "T.dot(m, x)": "transpose mul reshape mul reshape dot",
+    "T.dot(x, m.T)": "mul reshape transpose mul reshape dot",
+    "T.dot(m * h, x)": "transpose mul reshape mul reshape dot",
+    "T.dot(m, h)": "transpose mul reshape mul reshape dot",
+    "T.dot(h, m.T)": "mul reshape transpose mul reshape dot",
+    "T.inc_subtensor(T.zeros_like(t)[i], s * h.sum())": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(t)[i], s)": "inc_subtensor",
+    "T.tensordot(T.outer(h, x)[None], T.outer(x, h)[None], axes=((0, 1), (0, 2)))": "tensordot",
+    "T.inc_subtensor(T.zeros_like(f)[i], h.dimshuffle(0, 'x') * m.T)": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[:2], T.outer(h[:2], x))": "transpose dot inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[l], T.outer(h[:2], x))": "transpose dot inc_subtensor",
+    "(T.outer(h, x) + T.outer(x, h)) / t": "transpose dot transpose dot true_div",
+    "(T.outer(h, x) - T.sin(x)) / t": "transpose dot sin sum sub true_div",
+    "((m * h)[:1] * x[:, None]) / t": "transpose dot true_div",
+    "x[:, None] * (m * h)[:1]": "transpose dot", "(m * h)[:, :1] * (m * h)[:1]": "transpose dot",
+    "T.dot(m, (m * h).T)": "transpose mul reshape transpose mul reshape dot", "t": "cast mul",
+    "T.exp(x) * t": "exp sum mul",
+    "T.dot(T.outer(h, x).T, m.T)": "mul reshape transpose transpose mul reshape dot",
+    "T.outer(x, t)": "sum mul", "s * t": "sum mul", "T.outer(s * t, h)": "mul transpose dot",
+    "T.inc_subtensor(T.zeros_like(e)[ids], h)": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[ids], t)": "inc_subtensor sum",
+    "T.inc_subtensor(T.zeros_like(e)[i], h[:1])": "inc_subtensor",
+    "T.inc_subtensor(T.zeros_like(e)[ids, ids[::-1]], h[0] * m[:, 0])": "inc_subtensor",
+}
+SEEN = {k for what in SUNK.values() for k in what.split()}
 KEPT = [
     "x + h", "T.outer(t, h)", "T.outer(h, t)", "T.inc_subtensor(T.zeros_like(e)[l], m * h)",
     "h * s", "T.tanh(h)", "h * h", "m * h", "T.set_subtensor(T.zeros_like(e)[i], h)",
@@ -68,6 +100,9 @@ KEPT = [
     "T.inc_subtensor(T.zeros_like(e)[:, ids], (h[0] * s * e)[:, :2])",
     "T.inc_subtensor(T.zeros_like(t)[ids], s * h[0])",
     "T.inc_subtensor(T.zeros((5 + T.cast(s * 0, 'int64'), 3))[1], h)",
+    "T.cumsum(x)", "T.dot(h, h)", "(m * h)[:, :1] * h", "(T.outer(h, x) + T.tanh(h)) / t",
+    "T.inc_subtensor(T.zeros_like(e)[ids, i], h[0] * m[:, 0])",
+    "T.inc_subtensor(T.zeros_like(e)[l, i], h[0] * m[:, 0])",
 ]
 
 
@@ -98,12 +133,14 @@ def test_a_sum_is_taken_after_the_loop(text):
         outputs, given = summed(text, rows, sign)
         left, = same(outputs, given, "sink")
         assert len(left.attrs[0].states) == 1
+    new, _ = rewritten(outputs)  # of the last
+    assert " ".join([n.op.name for n in toposort(new) if n.op.name in SEEN]) == SUNK[text]
 
 
 @pytest.mark.parametrize("text", KEPT)
 def test_a_sum_that_costs_as_much_after_the_loop_stays_in_it(text):
     left, = same(*summed(text, 4))
-    assert len(left.attrs[0].states) == 2
+    assert [s.keep for s in left.attrs[0].states] == [False, False] and not left.attrs[0].maps
 
 
 def terms(count):
@@ -131,12 +168,54 @@ def test_terms_of_a_sum(text, left):
     assert len(loop.attrs[0].states) == left
 
 
+@pytest.mark.parametrize("new,other,left,after,off", [
+    ("total + p", "p", [1, 1], "transpose dot", ""), ("total + p", "total + p", [0, 1], "", ""),
+    ("total + p", "total * 2.0", [0, 0, 1], "", ""),
+    ("total + (p + T.tanh(q))", "q", [1, 0, 1], "transpose dot", ""),
+    ("total + (p + T.tanh(q))", "p + T.tanh(q)", [1, 1], "sum", ""),
+    ("total + (p + T.tanh(q))", "T.exp(p + T.tanh(q))", [0, 0, 1], "", ""),
+    ("total + T.tanh(q)", "T.tanh(q)", [0, 1], "sum", ""),
+    ("total + T.outer(T.exp(x), h)", "T.exp(x)", [1, 1], "transpose dot", "-loops.hoist"),
+    ("total + T.sum(T.tanh(q), axis=0)", "T.tanh(q)", [0, 1], "sum sum", ""),
+])
+def test_what_else_is_read_of_a_sum_and_its_terms(new, other, left, after, off):
+    """What is kept in the loop of states and mapped values, and what is done after it."""
+    x, h, total = f64(3)("x"), f64(3)("h"), f64(3, 3)("total")
+    X = f64(None, 3)("X")
+    scope = {"T": T, "total": total, "h": h, "x": x, "p": T.outer(h, x), "q": T.outer(x, h * 2.0)}
+    made = Draft(X.shape[0], {x: X}, [
+        Rows([h], (1,), T.ones((1, 3), "float64"), T.tanh(h + x)),
+        Rows([total], (1,), T.ones((1, 3, 3), "float64") * 0.5, eval(new, scope))], {},
+        [Mapped(eval(other, scope))]).build()
+    outputs = [made[0][-1], made[1][-1], made[2]]
+    loop, = same(outputs, {X: numbers(5, 3)}, passes=off)
+    assert [*[s.keep for s in loop.attrs[0].states], *loop.attrs[0].maps] == left
+    outside = [n.op.name for n in toposort(rewritten(outputs, off)[0])]
+    assert " ".join([k for k in outside if k in SEEN]) == after
+
+
 X, H = f64(None, 3)("X"), f64(3)("h")
 
 
-def state(step, init=None, v=H, **more):
+def state(step, init=None, v=H, taps=(1,), **more):
     init = T.ones((1, *v.type.shape), v.dtype) * 0 if init is None else init
-    return Rows([v], (1,), init, step, **more)
+    return Rows([v], taps, init, step, **more)
+
+
+@pytest.mark.parametrize("how", ["plain", "save", "until", "taps", "keep", "read"])
+def test_sums_that_stay_in_the_loop(how):
+    """Those of loops that may end or save memory, of several rows, and of which states are made."""
+    x, b = f64(3)("x"), f64(3, 3)("b")
+    depth = 2 if how == "taps" else 1
+    made = Draft(X.shape[0], {x: X}, [
+        state(T.tanh(H + x + (b[0] if how == "read" else 0.0))),
+        state(b + T.outer(x, H), T.ones((depth, 3, 3), "float64"), b, taps=(depth,),
+              keep=how != "keep")], {}, [],
+        T.gt(T.sum(H), 0.5) if how == "until" else None, save=how != "save").build()
+    outputs = [made[0], made[1][made[2] if how == "until" else -1]]
+    for rows in (1, 5):
+        left, = same(outputs, {X: numbers(rows, 3)})
+        assert len(left.attrs[0].states) == 1 + (how != "plain")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations("hab")))
@@ -209,6 +288,14 @@ def test_sums_of_sequences(dtype, left):
     Y = Type(dtype, (None, 3))("Y")
     made = Draft(Y.shape[0], {y: Y}, [state(total + y, v=total)]).build()
     given = {Y: RNG.integers(0, 2, (4, 3)).astype(dtype)}
+    assert len(same(made[0][-1], given)) == left
+
+
+@pytest.mark.parametrize("steps,left", [("X.shape[0]", 0), ("n", 1), ("T.minimum(n, 9)", 1)])
+def test_what_is_the_same_in_all_steps_is_multiplied_if_they_can_be_counted(steps, left):
+    n, v, V = Type("int64")("n"), f64(3)("v"), f64(3)("V")
+    made = Draft(eval(steps, {"T": T, "X": X, "n": n}), {}, [state(H + v)], {v: V}).build()
+    given = {X: numbers(4, 3), V: numbers(3), n: np.array(4)}
     assert len(same(made[0][-1], given)) == left
 
 
