@@ -88,9 +88,8 @@ class Memory:
 
     def source(self, n):
         """The value whose memory a view is of, also where only the call tells that it is one."""
-        n = self.base.get(n, n)
-        while n.op.kind == "view":
-            n = self.base.get(n.inputs[0], n.inputs[0])
+        while (n := self.base.get(n, n)).op.kind == "view":
+            n = n.inputs[0]
         return n
 
     def bytes(self, lengths):

@@ -215,7 +215,7 @@ class Sum(Tree):
         common = self.common(terms)
         if common != 1:
             terms = {n: 1 if c > 0 else -1 for n, c in terms.items()}
-        total, negative = None, False
+        total = negative = None
         for group in self.grouped(terms):
             part, minus = self.chain(group, terms)
             total, negative = (part, minus) if total is None else (
