@@ -102,7 +102,7 @@ class _Walk:
     # -- c + alpha a @ b
 
     def updated(self, n):
-        if n not in self.stored or not _splits(n):
+        if n not in self.stored:
             return None
         terms, products = self.taken(n)
         if len(terms) > 1 or len(terms) + len(products) < 2:
@@ -137,7 +137,7 @@ class _Walk:
         terms, products, stack = {}, [], [(root, 1)]
         while stack:
             n, c = stack.pop()
-            if (n is root or self.uses[n] == 1) and n.type is root.type and _splits(n):
+            if (n is root or self.uses[n] == 1) and _splits(n):
                 if n.op is add:
                     stack += [(n.inputs[1], c), (n.inputs[0], c)]
                 elif n.op is sub:
@@ -180,7 +180,7 @@ class _Walk:
                 return "ger", (column.inputs[0], row), c, n
         return None
 
-    # -- factors: 1, -1 or scalar nodes
+    # -- factors: 1, -1 or scalar nodes; of a term that occurs again any whole number
 
     def scalar(self, c, like):
         return self.pool.constant(np.asarray(c, like.type.dtype)) if isinstance(c, int) else c
@@ -201,8 +201,7 @@ class _Walk:
 
     def plus(self, a, b):
         if isinstance(a, int) and isinstance(b, int):
-            like = self.order[-1]
-            return self.pool.constant(np.asarray(a + b, like.type.dtype))
+            return a + b
         a, b = [self.scalar(x, b if isinstance(a, int) else a) for x in (a, b)]
         return self.make(sub, (a, b.inputs[0])) if b.op is neg else self.make(add, (a, b))
 

@@ -56,7 +56,7 @@ def FOLD(node, pool):
     return pool.constant(np.ascontiguousarray(value).reshape(value.shape))
 
 
-ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.arity and op.arity > 1]
+ELEMENTWISE = [op for op in OPS.values() if op.kind == "elementwise" and op.arity != 1]
 
 
 @rule_on("scalar_constant", *ELEMENTWISE, kind=exact, samples=lambda: [mat() * np.full((1, 1),

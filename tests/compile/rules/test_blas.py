@@ -50,6 +50,9 @@ def rewritten(*outputs):
     (lambda: FLAT * T.exp(W.dimshuffle("x", 0)) + R, []), (lambda: COLUMN * ONE + K, []),
     (lambda: COLUMN * S.dimshuffle("x") + K, []), (lambda: FLAT * COLUMN + C, ["ger"]),
     (lambda: COLUMN * S.dimshuffle("x", "x") + K, ["ger"]), (lambda: C * R + C * COLUMN, []),
+    (lambda: C + T.dot(R, A), ["dot"]), (lambda: T.dot(A, B) + R * S, ["dot"]),
+    (lambda: T.dot(A, B) + (R + R * S), ["dot"]), (lambda: T.dot(A, B) - (S + S), ["dot"]),
+    (lambda: C + T.dot(K, R), ["ger"]), (lambda: C + T.dot(A, K) * S, ["dot"]),
     (lambda: S + T.dot(V, W), ["dot"]), (lambda: X + C.dimshuffle(0, "x", 1) * R, []),
 ])
 def test_which_calls_there_are(make, calls):
@@ -72,6 +75,19 @@ def test_factors_are_numbers_before(make, ops):
     new, _ = rewritten(out)
     assert sorted([n.op.name for n in toposort(new) if n.inputs]) == ops.split()
     np.testing.assert_allclose(run(new, VALUES)[0], run([out], VALUES)[0], rtol=1e-12)
+
+
+def test_the_first_of_two_products_is_made_alone():
+    (new,), _ = rewritten(T.dot(A, B) - T.dot(B, C))
+    assert new.inputs[0].inputs == (A, B) and [i.data for i in new.inputs[3:]] == [-1, 1]
+
+
+def test_a_term_that_occurs_twice_has_a_factor_of_its_own_dtype():
+    """Whatever else there is in the graph."""
+    x = T.fmatrix("x")
+    for last in (T.argmax(V), T.gt(S, 0), S):
+        (new, _), _ = rewritten(x + x + T.dot(x, x), last)
+        assert new.inputs[4].data == 2 and {i.type.dtype for i in new.inputs} == {"float32"}
 
 
 def test_a_product_that_others_read_is_made_once():

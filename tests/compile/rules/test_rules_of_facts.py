@@ -23,6 +23,7 @@ def ones(*shape):
     (OPS["mul"].of(ones(241, 1), ones(1, 17)), False),  # 4,097 elements of 258
     (OPS["exp"].of(ones(5000)), True), (OPS["mul"].of(ones(5000), M), False),
     (OPS["subtensor"].of(ones(5), constant(2), idx=(Slice(None, "@"),)), False),  # of what length?
+    (OPS["subtensor"].of(ones(5, 4), constant(2), idx=(Slice(None, "@"), Slice())), False),
     (OPS["subtensor"].of(ones(5), constant(7), idx=("@",)), False),  # the call is to refuse it
     (OPS["subtensor"].of(ones(5), constant(2), idx=("@",)), True),
 ], ids=repr)
@@ -78,3 +79,20 @@ def test_what_undoes_what(outer, inner, kind):
         for dtype, yes in (("float64", True), ("complex128", False)):
             x = variable(Type(dtype, (3,)))
             assert (fires(rule, OPS[outer].of(OPS[inner].of(x))) is not None) == yes
+
+
+def test_which_ops_are_folded():
+    heads = {op.name for op in FOLD.heads}
+    assert {"exp", "sum", "transpose", "gather", "inc_subtensor", "dot", "make_vector"} <= heads
+    assert not {"broadcast_to", "arange", "loop", "ifelse", "alloc", "join"} & heads
+    heads = {op.name for op in SCALAR.heads}
+    assert {"add", "where"} <= heads and not {"exp", "sum", "dot", "neg"} & heads
+
+
+def test_whether_a_second_time_changes_bits():
+    """Either zero may be the larger; of bits and truths there is one zero."""
+    for rule in RULES.values():
+        op, _, what = rule.name.rpartition("_")
+        if what == "again" and op in OPS and OPS[op].kind == "elementwise" and op != "where":
+            assert rule.kind == ("rounding" if op in ("maximum", "minimum", "fmax", "fmin")
+                                 else "exact"), rule.name

@@ -66,7 +66,8 @@ def test_powers_of_other_numbers():
 @pytest.mark.parametrize("divisor,exactly", [
     (np.zeros((0, 3)), True), (0.5, True), (-8.0, True), (3.0, False), (np.array([2.0, 3.0, 4.0]),
                                                                        False),
-    (0.0, None), (np.inf, None), (1e-320, None), (1e308, None), (np.array([2.0, 0.0, 1.0]), None)])
+    (2.0**1022, True), (2.0**1023, None), (0.0, None), (np.inf, None),
+    (1e-320, None), (1e308, None), (np.array([2.0, 0.0, 1.0]), None)])
 def test_which_quotients_are_products(divisor, exactly):
     x = var("float64", 1, 3)
     quotient = OPS["true_div"].of(x, constant(divisor))
@@ -101,9 +102,12 @@ def test_a_softmax_along_all_axes(shape, axes, yes):
 def test_zeros_around_what_is_scaled_or_added(op):
     """Which side the zeros may stand on, and what the other may be."""
     placed = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL))
-    for other in (constant(2.0), NUMBER, MATRIX, VECTOR):
+    for other in (constant(2.0), NUMBER, MATRIX, VECTOR, constant(np.array([1.0, 2.0, 3.0]))):
         for k, graph in enumerate((OPS[op].of(placed, other), OPS[op].of(other, placed))):
             if op in ("mul", "true_div"):
-                checked("scaled_place", graph, other.op is CONST and (op == "mul" or k == 0))
+                checked("scaled_place", graph, other.op is CONST and not other.type.ndim and (
+                    op == "mul" or k == 0))
             else:
                 checked("add_into", graph, other is MATRIX and (op == "add" or k == 1))
+    stored = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL), set=True)
+    checked("add_into", OPS["add"].of(MATRIX, stored), False)
