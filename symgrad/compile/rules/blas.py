@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import rounding
+from symgrad.compile.rules.collect import walked
 from symgrad.compile.rules.common import mat, num, var, vec
-from symgrad.node import CONST, toposort
+from symgrad.node import CONST
 from symgrad.ops.blas import gemm, gemv, ger
 from symgrad.ops.linalg import dot
 from symgrad.ops.math import add, mul, neg, sub, true_div
@@ -49,16 +50,11 @@ class _Walk:
 
     def __init__(self, outputs, pool, log, off):
         self.outputs, self.pool, self.log, self.off = outputs, pool, log, off
-        self.order = toposort(outputs)
-        self.uses = dict.fromkeys(self.order, 0)
+        self.order, self.uses = walked(outputs)
         self.stored = set(outputs)  # what is not only read by neighbouring elementwise ops
         for n in self.order:
-            for i in n.inputs:
-                self.uses[i] += 1
-                if n.op.kind not in ("elementwise", "reduction"):
-                    self.stored.add(i)
-        for o in outputs:
-            self.uses[o] += 1
+            if n.op.kind not in ("elementwise", "reduction"):
+                self.stored.update(n.inputs)
         self.new = {}
 
     def replace(self, form):

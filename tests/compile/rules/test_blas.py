@@ -10,6 +10,7 @@ from symgrad.compile.rewrite import Log
 from symgrad.compile.rules import blas
 from symgrad.interpret import run
 from symgrad.node import toposort
+from symgrad.ops import OPS
 
 A, B, C, V, W, S = (T.dmatrix("A"), T.dmatrix("B"), T.dmatrix("C"), T.dvector("v"), T.dvector("w"),
                     T.dscalar("s"))
@@ -18,6 +19,7 @@ X = T.dtensor3("x")
 RNG = np.random.default_rng(0)
 VALUES = {n: RNG.uniform(0.5, 1.5, [d or 3 for d in n.type.shape])
           for n in (A, B, C, V, W, S, R, K, ONE, X)}
+IDLE = OPS["transpose"].of(A, axes=(0, 1))
 COLUMN, FLAT = V.dimshuffle(0, "x"), V.dimshuffle("x", 0)
 
 
@@ -53,6 +55,9 @@ def rewritten(*outputs):
     (lambda: C + T.dot(R, A), ["dot"]), (lambda: T.dot(A, B) + R * S, ["dot"]),
     (lambda: T.dot(A, B) + (R + R * S), ["dot"]), (lambda: T.dot(A, B) - (S + S), ["dot"]),
     (lambda: C + T.dot(K, R), ["ger"]), (lambda: C + T.dot(A, K) * S, ["dot"]),
+    (lambda: T.dot(C + T.dot(A, B), A), ["gemm", "dot"]),
+    (lambda: T.tanh(T.dot(A, B).T), ["transpose", "transpose", "dot"]),
+    (lambda: T.dot(IDLE, B).T, ["transpose", "transpose", "transpose", "dot"]),
     (lambda: S + T.dot(V, W), ["dot"]), (lambda: X + C.dimshuffle(0, "x", 1) * R, []),
 ])
 def test_which_calls_there_are(make, calls):
@@ -94,6 +99,8 @@ def test_a_product_that_others_read_is_made_once():
     product = T.dot(A, B)
     new, made = rewritten(C + product, T.tanh(product))
     assert made == ["dot"]
+    total = C + T.dot(A, B)
+    assert rewritten(total, T.tanh(total))[1] == ["gemm"]
     assert rewritten(product.T, product)[1] == ["dot", "transpose"]
 
 

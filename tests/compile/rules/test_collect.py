@@ -19,7 +19,7 @@ def matrix(dtype="float64"):
     return variable(Type(dtype, (2, 3)))
 
 
-V = variable(Type("float64", (3,)))
+V, R = variable(Type("float64", (3,))), variable(Type("float64", (1, 3)))
 A, B, S = (variable(Type("float64", s)) for s in ((2, 3), (2, 3), ()))
 P, Q, N = matrix("complex128"), matrix("complex128"), variable(Type("int64", ()))
 THREE = constant(np.array(3))
@@ -148,6 +148,8 @@ def test_numbers_that_can_be_factors(dtype):
     (lambda: MUL.of(MUL.of(A, V), MUL.of(A, V)), 106, "103 mul21 sqr2"),
     (lambda: MUL.of(to(A, 3), A), 506, "203 sqr2 sqr2"), (lambda: MUL.of(SQR.of(A), A), 206, None),
     (lambda: DIV.of(DIV.of(A, V), S), 309, None),
+    (lambda: MUL.of(A, MUL.of(S, S)), 106, "103 sqr0 mul20"),  # the product of numbers by itself
+    (lambda: ADD.of(ADD.of(ADD.of(ADD.of(V, A), R), S), S), 415, "313 add22 add12 mul00 add20"),
     (lambda: DIV.of(DIV.of(A, S), S), 309, "157 sqr0 true_div20"),
     (lambda: MUL.of(MUL.of(MUL.of(A, S), V), S), 312, "120 sqr0 mul10 mul21"),
     (lambda: DIV.of(MUL.of(DIV.of(A, S), B), S), 412, "260 mul22 sqr0 true_div20"),
@@ -175,8 +177,8 @@ def test_what_forms_cost(make, before, after, monkeypatch):
 
 
 def test_what_does_not_change_is_not_walked_again(monkeypatch):
-    walks, walk = [], collect._walk
-    monkeypatch.setattr(collect, "_walk", lambda outputs: walks.append(outputs) or walk(outputs))
+    walks, walk = [], collect.walked
+    monkeypatch.setattr(collect, "walked", lambda outputs: walks.append(outputs) or walk(outputs))
     monkeypatch.setattr(collect, "_copy", None)
     collected(OPS["tanh"].of(MUL.of(A, B)))
     assert len(walks) == 1
