@@ -66,10 +66,7 @@ def SCALAR(node, pool):
     the shape."""
     inputs = list(node.inputs)
     for k, i in enumerate(inputs):
-        if i.op is CONST and i.type.ndim:
-            value = uniform(i)
-            if value is None:
-                continue
+        if i.type.ndim and (value := uniform(i)) is not None:
             trial = (*inputs[:k], pool.constant(value), *inputs[k + 1:])
             if pool.infer(node.op, trial, node.attrs).shape == node.type.shape:
                 inputs[k] = trial[k]

@@ -87,6 +87,11 @@ def test_the_first_of_two_products_is_made_alone():
     assert new.inputs[0].inputs == (A, B) and [i.data for i in new.inputs[3:]] == [-1, 1]
 
 
+def test_factors_that_are_equal_are_made_once():
+    new, _ = rewritten(C * S - C + T.dot(A, B), B * S - B + T.dot(A, C))
+    assert [n.op.name for n in toposort(new) if n.inputs] == ["add", "gemm", "gemm"]
+
+
 def test_a_term_that_occurs_twice_has_a_factor_of_its_own_dtype():
     """Whatever else there is in the graph."""
     x = T.fmatrix("x")

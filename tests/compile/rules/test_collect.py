@@ -115,6 +115,8 @@ def test_numbers_alone_are_left_to_folding():
     (lambda: DIV.of(MUL.of(S, S), constant(0.0)), "mul true_div"),
     (lambda: DIV.of(MUL.of(P, P), constant(0j)), "mul true_div"),
     (lambda: ADD.of(ADD.of(MUL.of(A, constant(0.5)), B), B), "add mul mul"),
+    (lambda: MUL.of(MUL.of(A, constant(1e200)), constant(1e200)), "mul mul"),
+    (lambda: DIV.of(DIV.of(A, B), OPS["exp"].of(A)), "exp true_div true_div"),
 ])
 def test_what_a_tree_becomes(make, ops):
     old, new, _ = collected(make())

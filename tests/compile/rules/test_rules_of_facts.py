@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_rules import RULES, fires
 
+from symgrad.compile.rules import facts
 from symgrad.compile.rules.facts import positive_zero, undoing
 from symgrad.node import constant, variable
 from symgrad.ops import OPS
@@ -21,6 +22,7 @@ def ones(*shape):
 @pytest.mark.parametrize("graph,folded", [
     (OPS["mul"].of(ones(64, 1), ones(1, 64)), True),
     (OPS["mul"].of(ones(241, 1), ones(1, 17)), False),  # 4,097 elements of 258
+    (OPS["make_vector"].of(), False),  # nothing tells NumPy of which dtype
     (OPS["exp"].of(ones(5000)), True), (OPS["mul"].of(ones(5000), M), False),
     (OPS["subtensor"].of(ones(5), constant(2), idx=(Slice(None, "@"),)), False),  # of what length?
     (OPS["subtensor"].of(ones(5, 4), constant(2), idx=(Slice(None, "@"), Slice())), False),
@@ -56,6 +58,11 @@ def test_constants_that_are_numbers(place, shaped):
     OPS["mul"].of(M, constant(np.array([[1.0, 2.0]]))), OPS["mul"].of(M, constant(2.0))], ids=repr)
 def test_constants_that_are_no_numbers(graph):
     assert fires(SCALAR, graph) is None
+
+
+def test_numbers_are_numbers_already(monkeypatch):
+    monkeypatch.setattr(facts, "uniform", lambda n: None if n.type.ndim else pytest.fail("asked"))
+    assert fires(SCALAR, OPS["mul"].of(M, constant(2.0))) is None
 
 
 @pytest.mark.parametrize("array,yes", [

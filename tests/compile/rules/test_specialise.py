@@ -38,12 +38,26 @@ def test_one_element_of_each_row(y, yes):
     checked("row_lookup", OPS["gather"].of(MATRIX, y, COUNT, idx=("#", "#")), False)
 
 
+def test_parts_that_are_not_one_of_each_row():
+    for x, idx in ((MATRIX, ("#", FULL)), (MATRIX, (0, "#")),
+                   (var("float64", 3, 3, 3), ("#", FULL, "#"))):
+        inputs = [COUNT, LABELS][-idx.count("#"):]
+        checked("row_lookup", OPS["gather"].of(x, *inputs, idx=idx), False)
+        checked("row_store", INC(zeros_like(x), NUMBER, *inputs, idx=idx), False)
+    placed = OPS["place"].of(VECTOR, LABELS, 3, 3)
+    for axis in (0, 1):
+        checked("sum_of_place", SUM(placed, axis=(axis,)), axis == 1)
+
+
 @pytest.mark.parametrize("s,yes", [(MATRIX, True), (NUMBER, False), (VECTOR, False),
                                    (var("float64", 1, 3), False)], ids=repr)
 def test_a_slope_of_one_element(s, yes):
     h = INC(zeros_like(MATRIX), NUMBER, var("int64"), idx=("@", 0))
     for product in (MUL(SUM(h, axis=(0, 1)), s), MUL(s, SUM(h, axis=(0, 1)))):
         checked("one_hot_slope", SUB(h, product), yes)
+    checked("one_hot_slope", SUB(h, MUL(SUM(h, axis=(1,)), s)), False)
+    rows = INC(zeros_like(MATRIX), NUMBER, LABELS, idx=("#", 0))
+    checked("one_hot_slope", SUB(rows, MUL(SUM(rows, axis=(0, 1)), s)), False)
 
 
 @pytest.mark.parametrize("exponent", [2.0, 5.0, 32.0, 33.0, 0.5, 1.5, 8.5, 9.5, 2.25])
@@ -109,5 +123,9 @@ def test_zeros_around_what_is_scaled_or_added(op):
                     op == "mul" or k == 0))
             else:
                 checked("add_into", graph, other is MATRIX and (op == "add" or k == 1))
+    somewhere = INC(zeros_like(MATRIX), VECTOR, var("int64"), idx=("@", FULL))
+    checked("scaled_place" if op in ("mul", "true_div") else "add_into",
+            OPS[op].of(*((somewhere, constant(2.0)) if op in ("mul", "true_div") else
+                         (MATRIX, somewhere))))
     stored = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL), set=True)
     checked("add_into", OPS["add"].of(MATRIX, stored), False)
