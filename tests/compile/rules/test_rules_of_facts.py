@@ -1,5 +1,7 @@
 """Rules read off the op table: what is folded, what is a number, what undoes what."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from test_rules import RULES, fires
@@ -103,3 +105,12 @@ def test_whether_a_second_time_changes_bits():
         if what == "again" and op in OPS and OPS[op].kind == "elementwise" and op != "where":
             assert rule.kind == ("rounding" if op in ("maximum", "minimum", "fmax", "fmin")
                                  else "exact"), rule.name
+
+
+def test_ops_that_give_back_the_very_bits():
+    def exactly(numpy):
+        return facts._exactly(SimpleNamespace(numpy=numpy))
+
+    assert exactly(np.negative) and exactly(np.conj)
+    assert not exactly(lambda x: 0.0 - x)  # of -0.0 that is 0.0
+    assert not exactly(np.reciprocal) and not exactly(np.abs)
