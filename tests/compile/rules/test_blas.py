@@ -57,6 +57,7 @@ def rewritten(*outputs):
     (lambda: C + T.dot(K, R), ["ger"]), (lambda: C + T.dot(A, K) * S, ["dot"]),
     (lambda: T.dot(C + T.dot(A, B), A), ["gemm", "dot"]),
     (lambda: T.tanh(T.dot(A, B).T), ["transpose", "transpose", "dot"]),
+    (lambda: OPS["transpose"].of(T.dot(A, B), axes=(0, 1)), ["transpose", "dot"]),
     (lambda: T.dot(IDLE, B).T, ["transpose", "transpose", "transpose", "dot"]),
     (lambda: S + T.dot(V, W), ["dot"]), (lambda: X + C.dimshuffle(0, "x", 1) * R, []),
 ])

@@ -217,6 +217,10 @@ def test_it_ends_when_nothing_changes(monkeypatch):
     collected(OPS["tanh"].of(matrix()))
     assert sweeps == list(collect.FORMS)
     sweeps.clear()
+    pool, outputs = absorb([OPS["tanh"].of(matrix())])
+    collect.run(outputs, pool, Log(), off=("merge_factors",))
+    assert sweeps == ["merge_terms"]
+    sweeps.clear()
     a = matrix()
     collected(MUL.of(a, MUL.of(a, a)))
     assert len(sweeps) == len(collect.FORMS) + 1
