@@ -107,7 +107,15 @@ def test_a_product_that_others_read_is_made_once():
     assert made == ["dot"]
     total = C + T.dot(A, B)
     assert rewritten(total, T.tanh(total))[1] == ["gemm"]
+    scaled = T.dot(A, B) * S
+    assert rewritten(C + scaled, T.tanh(scaled))[1] == ["dot"]
     assert rewritten(product.T, product)[1] == ["dot", "transpose"]
+
+
+def test_calls_that_are_off():
+    pool, old = absorb([C + T.dot(A, B), V + T.dot(A, W)])
+    new = blas.run(old, pool, Log(), ("gemm",))
+    assert [n.op.name for n in new] == ["add", "gemv"]
 
 
 def test_names_stay():

@@ -237,6 +237,9 @@ def test_names_stay():
     same = MUL.of(MUL.of(own, constant(2.0)), constant(0.5))
     same.name = "same"
     assert collected(same)[1] == [own] and own.name == "own"
+    pool, old = absorb([same])
+    (new,) = collect.run(old, pool, Log())
+    assert new.op.kind == "leaf" and new.name == pool.enter_leaf(own).name != "same"
 
 
 def test_the_time_of_each_form_is_told():
