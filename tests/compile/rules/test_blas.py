@@ -74,6 +74,7 @@ def test_which_calls_there_are(make, calls):
     (lambda: C / S - C * S, "gemm sub true_div"), (lambda: -(C / S), "gemm true_div"),
     (lambda: S * (C / S), "gemm true_div"), (lambda: -(S * C), "gemm neg"),
     (lambda: C * 2.0 * S, "gemm mul"), (lambda: -(C * 2.0) - C, "add gemm"),
+    (lambda: -(C * -S), "gemm"),
 ])
 def test_factors_are_numbers_before(make, ops):
     """How the factor of C comes to be."""
@@ -110,6 +111,13 @@ def test_a_product_that_others_read_is_made_once():
     scaled = T.dot(A, B) * S
     assert rewritten(C + scaled, T.tanh(scaled))[1] == ["dot"]
     assert rewritten(product.T, product)[1] == ["dot", "transpose"]
+
+
+def test_vectors_of_an_outer_product():
+    """A row that is not made of a vector is made one."""
+    for row, ops in ((FLAT, ["ger"]), (R, ["ger", "squeeze"])):
+        (new,), _ = rewritten(C + W.dimshuffle(0, "x") * row)
+        assert sorted([n.op.name for n in toposort([new]) if n.inputs]) == ops
 
 
 def test_calls_that_are_off():
