@@ -6,7 +6,7 @@ from test_rules import RULES, agree, arrays, both, fires, plain
 
 from symgrad.node import CONST, constant, variable
 from symgrad.ops import OPS
-from symgrad.ops.index import FULL
+from symgrad.ops.index import FULL, Slice
 from symgrad.ops.source import zeros_like
 from symgrad.types import Type
 
@@ -47,6 +47,26 @@ def test_parts_that_are_not_one_of_each_row():
     placed = OPS["place"].of(VECTOR, LABELS, 3, 3)
     for axis in (0, 1):
         checked("sum_of_place", SUM(placed, axis=(axis,)), axis == 1)
+
+
+@pytest.mark.parametrize("other,yes", [(NUMBER, True), (var("float64", 3), False)], ids=repr)
+def test_one_element_of_what_is_shifted(other, yes):
+    for shifted in (SUB(VECTOR, other), SUB(other, VECTOR), OPS["true_div"].of(VECTOR, other)):
+        for part, cell in ((OPS["subtensor"].of(shifted, idx=(1,)), True),
+                           (OPS["subtensor"].of(shifted, idx=(Slice(1),)), False)):
+            checked("cell_of_shifted", part, yes and cell)
+
+
+def test_numbers_that_scale_what_is_placed():
+    """On whichever side the pool puts them."""
+    placed, number = (INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL)),
+                      OPS["cast"].of(var("int64"), dtype="float64"))
+    sides = set()
+    for pair in ((placed, number), (number, placed)):
+        checked("scaled_place", MUL(*pair))
+        old, _ = fires(RULES["specialise.scaled_place"], MUL(*pair))
+        sides.add(old.inputs[0].type.ndim)
+    assert sides == {0, 2}
 
 
 @pytest.mark.parametrize("s,yes", [(MATRIX, True), (NUMBER, False), (VECTOR, False),
