@@ -67,6 +67,9 @@ def test_numbers_that_scale_what_is_placed():
         old, _ = fires(RULES["specialise.scaled_place"], MUL(*pair))
         sides.add(old.inputs[0].type.ndim)
     assert sides == {0, 2}
+    fresh = var("float64", 3, 3)
+    for pair in ((placed, fresh), (fresh, placed)):
+        checked("add_into", OPS["add"].of(*pair))
 
 
 @pytest.mark.parametrize("s,yes", [(MATRIX, True), (NUMBER, False), (VECTOR, False),
