@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from symgrad.ops.ifelse import may_fail
-from symgrad.ops.index import inside
+from symgrad.ops.index import Slice, inside
 from symgrad.types import BYTES
 
 
@@ -32,7 +32,7 @@ class Want(NamedTuple):
 
 class Home(NamedTuple):
     """Where a value lives: kind 'slot', 'fresh' (a new array each call), 'leaf' (a shared
-    variable's own memory), 'made', 'view', 'scalar'; and which slot, leaf or node."""
+    variable's own memory), 'made', 'view', 'scalar'; and which slot or leaf."""
 
     kind: str
     what: object = None
@@ -88,9 +88,8 @@ class Memory:
 
     def source(self, n):
         """The value whose memory a view is of, also where only the call tells that it is one."""
-        n = self.base.get(n, n)
-        while n.op.kind == "view":
-            n = self.base.get(n.inputs[0], n.inputs[0])
+        while (n := self.base.get(n, n)).op.kind == "view":
+            n = n.inputs[0]
         return n
 
     def bytes(self, lengths):
@@ -132,15 +131,14 @@ def schedule(plan, want, inplace=True, may=None, sure=lambda step: False):
     users = [[] for _ in plan.steps]
     for k, step in enumerate(plan.steps):
         for i in dict.fromkeys(step_of[i] for n in step.body for i in n.inputs if i in step_of):
-            if i != k:
-                users[i].append(k)
+            users[i].append(k)
     risky = [_may_fail(s, plan.places) and not sure(s) for s in plan.steps]
     tail = set()
     for value in list(candidates):
         reach, stack = set(), [step_of[value]]
         while stack:
             k = stack.pop()
-            if k not in reach and k not in tail:
+            if k not in reach:
                 reach.add(k)
                 stack.extend(users[k])
         if any(risky[k] for k in reach):
@@ -171,16 +169,15 @@ def _front(plan, step_of, want):
             if i in step_of and step_of[i] != k
         ):
             light.add(k)
-    counts = {n for s in plan.steps if (n := counter(s.body[0])) is not None}
-    known = {p.length for leaf in (*plan.inputs, *plan.shared)
-             for p in plan.places.get(leaf, ()) if p.binds}
+    counts = {counter(s.body[0]) for s in plan.steps}
+    known = {p.length for leaf in (*plan.inputs, *plan.shared) for p in plan.places.get(leaf, ())}
     for k in sorted(light):
         if not any(n in plan.places or n in counts for n in plan.steps[k].body):
             continue
         needed, stack = set(), [k]
         while stack:
             j = stack.pop()
-            if j not in front and j not in needed:
+            if j not in needed:
                 needed.add(j)
                 stack += [step_of[i] for n in plan.steps[j].body for i in n.inputs if i in step_of]
         places = [p for j in needed for n in plan.steps[j].body for p in plan.places.get(n, ())]
@@ -199,7 +196,7 @@ def _may_fail(step, places):
 def _in_range(n):
     """Whether a node is a part of an array that is there for sure."""
     return n.op.name == "subtensor" and all(
-        [e != "@" and (not isinstance(e, int) or inside(e, d))
+        [isinstance(e, Slice) or inside(e, d)
          for e, d in zip(n.attrs[0], n.inputs[0].type.shape, strict=True)])
 
 
@@ -212,9 +209,8 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=(), lat
     for n in order:
         base[n] = base.get(n.inputs[0], n.inputs[0]) if wants[n].how == "view" else n
     last = {base.get(r, r): len(order) for r in plan.roots}
-    for k in range(len(order) - 1, -1, -1):
-        n = order[k]
-        until = max(k, last.get(n, k)) if wants[n].how == "made" else k
+    for k, n in reversed([*enumerate(order)]):
+        until = last.get(n, k) if wants[n].how == "made" else k
         for i in n.inputs:
             b = base.get(i, i)
             last[b] = max(last.get(b, until), until)
@@ -238,7 +234,7 @@ def assign(plan, steps, candidates, want, reuse=True, inplace=True, rows=(), lat
                  if last.get(b) == k and memory.homes.get(b, Home("")).kind == "slot"]
         memory.temps[n] = [take(d, shape_of(n)) for d in w.temps]
         if w.how != "out":
-            memory.homes[n] = Home(w.how, base[n] if w.how == "view" else None)
+            memory.homes[n] = Home(w.how)
         elif (
             n in candidates and last.get(candidates[n]) == k and _only_plain(n, candidates[n], base)
         ):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from test_rules import RULES, fires
 
 import symgrad as sg
 import symgrad.tensor as T
@@ -146,3 +147,20 @@ def test_a_logarithm_looks_through_eight_moves(op):
         names = [n.op.name for n in toposort(rewrite(old, rules, pool))]
         assert ("log" in names) == (k in (0, 9)), k
         moved = moved.T
+
+
+X, M = T.dvector("x"), T.dmatrix("M")
+TOP = T.max(X, axis=0, keepdims=True)
+LOSS = "{t} * T.softplus(-X) + (1 - {t}) * T.softplus(X)"
+
+
+@pytest.mark.parametrize("rule,graph,yes", [
+    ("softmax_shift", T.softmax(X - TOP, axis=0), True),
+    ("softmax_shift", T.softmax(X + TOP, axis=0), False),
+    ("log_softmax_shift", T.log_softmax(X - TOP, axis=0), True),
+    ("log_softmax_shift", T.log_softmax(X + TOP, axis=0), False),
+    ("crossentropy_of_logits", eval(LOSS.format(t="T.sqr(X)")), True),
+    ("crossentropy_of_logits", eval(LOSS.format(t="M")), False),  # X is stretched
+])
+def test_where_rules_fire(rule, graph, yes):
+    assert (fires(RULES[f"stabilise.{rule}"], graph) is not None) is yes

@@ -5,9 +5,6 @@ an error of tests/test_mutate.py.
 """
 
 EQUIVALENT = {
-    "rules/facts.py::<module>::drop::op.kind == 'elementwise' and op.arity and (op.arity "
-    "> 1) -> without op.arity":
-        "no elementwise op takes any number of operands, so that all arities are numbers",
     "rules/stabilise.py::relu_log1p::where::on(real, 'x') -> None":
         "relu takes no complex numbers",
     "need.py::lengths::condition::missing -> True":
@@ -17,6 +14,8 @@ EQUIVALENT = {
         "no factor has the power 0",
     "rules/collect.py::Sum.build::compare::c > 0 -> c >= 0":
         "coefficients that share a size are not zero",
+    "rules/collect.py::Tree.grouped::compare::n.op is CONST -> n.op is not CONST":
+        "it tells two groups apart, whichever is called which",
     "rules/facts.py::undoing::swap::np.allclose(far, EXTREMES) -> np.allclose(EXTREMES, "
     "far)":
         "of which of two numbers a tolerance is a part",

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad.compile.pattern import rounding
+from symgrad.compile.rules.collect import walked
 from symgrad.compile.rules.common import mat, num, var, vec
-from symgrad.node import CONST, toposort
+from symgrad.node import CONST
 from symgrad.ops.blas import gemm, gemv, ger
 from symgrad.ops.linalg import dot
 from symgrad.ops.math import add, mul, neg, sub, true_div
@@ -49,16 +50,11 @@ class _Walk:
 
     def __init__(self, outputs, pool, log, off):
         self.outputs, self.pool, self.log, self.off = outputs, pool, log, off
-        self.order = toposort(outputs)
-        self.uses = dict.fromkeys(self.order, 0)
+        self.order, self.uses = walked(outputs)
         self.stored = set(outputs)  # what is not only read by neighbouring elementwise ops
         for n in self.order:
-            for i in n.inputs:
-                self.uses[i] += 1
-                if n.op.kind not in ("elementwise", "reduction"):
-                    self.stored.add(i)
-        for o in outputs:
-            self.uses[o] += 1
+            if n.op.kind not in ("elementwise", "reduction"):
+                self.stored.update(n.inputs)
         self.new = {}
 
     def replace(self, form):
@@ -102,7 +98,7 @@ class _Walk:
     # -- c + alpha a @ b
 
     def updated(self, n):
-        if n not in self.stored or not _splits(n):
+        if n not in self.stored:
             return None
         terms, products = self.taken(n)
         if len(terms) > 1 or len(terms) + len(products) < 2:
@@ -137,7 +133,7 @@ class _Walk:
         terms, products, stack = {}, [], [(root, 1)]
         while stack:
             n, c = stack.pop()
-            if (n is root or self.uses[n] == 1) and n.type is root.type and _splits(n):
+            if (n is root or self.uses[n] == 1) and _splits(n):
                 if n.op is add:
                     stack += [(n.inputs[1], c), (n.inputs[0], c)]
                 elif n.op is sub:
@@ -180,7 +176,7 @@ class _Walk:
                 return "ger", (column.inputs[0], row), c, n
         return None
 
-    # -- factors: 1, -1 or scalar nodes
+    # -- factors: 1, -1 or scalar nodes; of a term that occurs again any whole number
 
     def scalar(self, c, like):
         return self.pool.constant(np.asarray(c, like.type.dtype)) if isinstance(c, int) else c
@@ -201,8 +197,7 @@ class _Walk:
 
     def plus(self, a, b):
         if isinstance(a, int) and isinstance(b, int):
-            like = self.order[-1]
-            return self.pool.constant(np.asarray(a + b, like.type.dtype))
+            return a + b
         a, b = [self.scalar(x, b if isinstance(a, int) else a) for x in (a, b)]
         return self.make(sub, (a, b.inputs[0])) if b.op is neg else self.make(add, (a, b))
 

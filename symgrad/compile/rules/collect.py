@@ -23,20 +23,20 @@ from symgrad.types import is_complex, is_float
 def run(outputs, pool, log, off=()):
     """`outputs` with the forms in `NAMES` (but for those in `off`) applied to every tree, until
     neither makes anything of what the other has made."""
-    forms, idle, turn, walk = [f for f in FORMS if f not in off], 0, 0, _walk(outputs)
+    forms, idle, turn, walk = [f for f in FORMS if f not in off], 0, 0, walked(outputs)
     while idle < len(forms) and turn < ROUNDS * len(forms):
         name = forms[turn % len(forms)]
         fired, start = log.fired.get(name, 0), time.perf_counter()
         made = _sweep(outputs, *walk, pool, log, name, FORMS[name])
         log.spend(name, start)
         if made != outputs:
-            outputs, walk = made, _walk(made)
+            outputs, walk = made, walked(made)
         turn += 1
         idle = idle + 1 if log.fired.get(name, 0) == fired else 0
     return outputs
 
 
-def _walk(outputs):
+def walked(outputs):
     """The nodes in order, and how often each is read."""
     order = toposort(outputs)
     uses = dict.fromkeys(order, 0)
@@ -215,7 +215,7 @@ class Sum(Tree):
         common = self.common(terms)
         if common != 1:
             terms = {n: 1 if c > 0 else -1 for n, c in terms.items()}
-        total, negative = None, False
+        total = negative = None
         for group in self.grouped(terms):
             part, minus = self.chain(group, terms)
             total, negative = (part, minus) if total is None else (

@@ -69,8 +69,7 @@ def uniform(n):
     if not array.size:
         return None
     first = array.flat[0]
-    same = array == first
-    if not same.all() or first == 0 and len(set(np.signbit(array.real.astype(float)).flat)) > 1:
+    if first != first or np.full_like(array, first).tobytes() != array.tobytes():  # a NaN, others
         return None
     return np.asarray(first)
 

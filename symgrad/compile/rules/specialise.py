@@ -318,10 +318,9 @@ def _as_matrix(x, summed, first):
     if not first:
         order, flipped = flipped, order
     plain = tuple(range(x.type.ndim))
-    turn = order != plain and flipped == plain  # a transposed matrix is a view, a tensor is not
+    turn = flipped == plain  # a transposed matrix is a view, a tensor is not
     if order != plain and not turn:
         x = transpose.of(x, axes=order)
-        order = plain
     sizes = lengths(x)
     if not others:
         return x if x.type.ndim == 1 else reshape.of(x, product(sizes))

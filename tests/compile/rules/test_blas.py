@@ -10,6 +10,7 @@ from symgrad.compile.rewrite import Log
 from symgrad.compile.rules import blas
 from symgrad.interpret import run
 from symgrad.node import toposort
+from symgrad.ops import OPS
 
 A, B, C, V, W, S = (T.dmatrix("A"), T.dmatrix("B"), T.dmatrix("C"), T.dvector("v"), T.dvector("w"),
                     T.dscalar("s"))
@@ -18,6 +19,7 @@ X = T.dtensor3("x")
 RNG = np.random.default_rng(0)
 VALUES = {n: RNG.uniform(0.5, 1.5, [d or 3 for d in n.type.shape])
           for n in (A, B, C, V, W, S, R, K, ONE, X)}
+IDLE = OPS["transpose"].of(A, axes=(0, 1))
 COLUMN, FLAT = V.dimshuffle(0, "x"), V.dimshuffle("x", 0)
 
 
@@ -50,6 +52,13 @@ def rewritten(*outputs):
     (lambda: FLAT * T.exp(W.dimshuffle("x", 0)) + R, []), (lambda: COLUMN * ONE + K, []),
     (lambda: COLUMN * S.dimshuffle("x") + K, []), (lambda: FLAT * COLUMN + C, ["ger"]),
     (lambda: COLUMN * S.dimshuffle("x", "x") + K, ["ger"]), (lambda: C * R + C * COLUMN, []),
+    (lambda: C + T.dot(R, A), ["dot"]), (lambda: T.dot(A, B) + R * S, ["dot"]),
+    (lambda: T.dot(A, B) + (R + R * S), ["dot"]), (lambda: T.dot(A, B) - (S + S), ["dot"]),
+    (lambda: C + T.dot(K, R), ["ger"]), (lambda: C + T.dot(A, K) * S, ["dot"]),
+    (lambda: T.dot(C + T.dot(A, B), A), ["gemm", "dot"]),
+    (lambda: T.tanh(T.dot(A, B).T), ["transpose", "transpose", "dot"]),
+    (lambda: OPS["transpose"].of(T.dot(A, B), axes=(0, 1)), ["transpose", "dot"]),
+    (lambda: T.dot(IDLE, B).T, ["transpose", "transpose", "transpose", "dot"]),
     (lambda: S + T.dot(V, W), ["dot"]), (lambda: X + C.dimshuffle(0, "x", 1) * R, []),
 ])
 def test_which_calls_there_are(make, calls):
@@ -65,6 +74,7 @@ def test_which_calls_there_are(make, calls):
     (lambda: C / S - C * S, "gemm sub true_div"), (lambda: -(C / S), "gemm true_div"),
     (lambda: S * (C / S), "gemm true_div"), (lambda: -(S * C), "gemm neg"),
     (lambda: C * 2.0 * S, "gemm mul"), (lambda: -(C * 2.0) - C, "add gemm"),
+    (lambda: -(C * -S), "gemm"),
 ])
 def test_factors_are_numbers_before(make, ops):
     """How the factor of C comes to be."""
@@ -74,11 +84,46 @@ def test_factors_are_numbers_before(make, ops):
     np.testing.assert_allclose(run(new, VALUES)[0], run([out], VALUES)[0], rtol=1e-12)
 
 
+def test_the_first_of_two_products_is_made_alone():
+    (new,), _ = rewritten(T.dot(A, B) - T.dot(B, C))
+    assert new.inputs[0].inputs == (A, B) and [i.data for i in new.inputs[3:]] == [-1, 1]
+
+
+def test_factors_that_are_equal_are_made_once():
+    new, _ = rewritten(C * S - C + T.dot(A, B), B * S - B + T.dot(A, C))
+    assert [n.op.name for n in toposort(new) if n.inputs] == ["add", "gemm", "gemm"]
+
+
+def test_a_term_that_occurs_twice_has_a_factor_of_its_own_dtype():
+    """Whatever else there is in the graph."""
+    x = T.fmatrix("x")
+    for last in (T.argmax(V), T.gt(S, 0), S):
+        (new, _), _ = rewritten(x + x + T.dot(x, x), last)
+        assert new.inputs[4].data == 2 and {i.type.dtype for i in new.inputs} == {"float32"}
+
+
 def test_a_product_that_others_read_is_made_once():
     product = T.dot(A, B)
     new, made = rewritten(C + product, T.tanh(product))
     assert made == ["dot"]
+    total = C + T.dot(A, B)
+    assert rewritten(total, T.tanh(total))[1] == ["gemm"]
+    scaled = T.dot(A, B) * S
+    assert rewritten(C + scaled, T.tanh(scaled))[1] == ["dot"]
     assert rewritten(product.T, product)[1] == ["dot", "transpose"]
+
+
+def test_vectors_of_an_outer_product():
+    """A row that is not made of a vector is made one."""
+    for row, ops in ((FLAT, ["ger"]), (R, ["ger", "squeeze"])):
+        (new,), _ = rewritten(C + W.dimshuffle(0, "x") * row)
+        assert sorted([n.op.name for n in toposort([new]) if n.inputs]) == ops
+
+
+def test_calls_that_are_off():
+    pool, old = absorb([C + T.dot(A, B), V + T.dot(A, W)])
+    new = blas.run(old, pool, Log(), ("gemm",))
+    assert [n.op.name for n in new] == ["add", "gemv"]
 
 
 def test_names_stay():

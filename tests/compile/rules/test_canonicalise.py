@@ -1,12 +1,16 @@
-"""One spelling for one meaning: which casts lose nothing."""
+"""One spelling for one meaning: which casts lose nothing, and graphs next to those at which rules
+fire."""
 
 import warnings
 
 import numpy as np
 import pytest
+from test_rules import RULES, fires
 
 from symgrad.compile.rules.canonicalise import holds_all
-from symgrad.types import DTYPES, is_complex, is_float
+from symgrad.node import variable
+from symgrad.ops import OPS
+from symgrad.types import DTYPES, Type, is_complex, is_float
 
 
 def extremes(dtype):
@@ -30,3 +34,19 @@ def test_what_a_dtype_holds(narrow, wide):
         cast = values.astype(wide)
         same = (cast.astype(narrow) == values).all() and (cast == values).all()
     assert holds_all(narrow, wide) == same
+
+
+M, V, Z = (variable(Type(d, s)) for d, s in (("float64", (3, 3)), ("float64", (3,)),
+                                             ("complex128", (3,))))
+
+
+@pytest.mark.parametrize("rule,graph,yes", [
+    ("times_reciprocal", OPS["mul"].of(V, OPS["true_div"].of(1, V)), True),
+    ("times_reciprocal", OPS["mul"].of(V, OPS["true_div"].of(1, M)), True),
+    ("times_reciprocal", OPS["mul"].of(M, OPS["true_div"].of(1, V)), False),  # fewer quotients
+    ("real_real", OPS["real"].of(V), True), ("real_real", OPS["real"].of(Z), False),
+    ("imag_real", OPS["imag"].of(V), True), ("imag_real", OPS["imag"].of(Z), False),
+    ("conj_real", OPS["conj"].of(V), True), ("conj_real", OPS["conj"].of(Z), False),
+])
+def test_where_rules_fire(rule, graph, yes):
+    assert (fires(RULES[f"canonicalise.{rule}"], graph) is not None) is yes

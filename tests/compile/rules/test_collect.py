@@ -19,6 +19,7 @@ def matrix(dtype="float64"):
     return variable(Type(dtype, (2, 3)))
 
 
+V, R = variable(Type("float64", (3,))), variable(Type("float64", (1, 3)))
 A, B, S = (variable(Type("float64", s)) for s in ((2, 3), (2, 3), ()))
 P, Q, N = matrix("complex128"), matrix("complex128"), variable(Type("int64", ()))
 THREE = constant(np.array(3))
@@ -113,6 +114,9 @@ def test_numbers_alone_are_left_to_folding():
     (lambda: MUL.of(S, SQR.of(constant(1e300))), "mul sqr"),
     (lambda: DIV.of(MUL.of(S, S), constant(0.0)), "mul true_div"),
     (lambda: DIV.of(MUL.of(P, P), constant(0j)), "mul true_div"),
+    (lambda: ADD.of(ADD.of(MUL.of(A, constant(0.5)), B), B), "add mul mul"),
+    (lambda: MUL.of(MUL.of(A, constant(1e200)), constant(1e200)), "mul mul"),
+    (lambda: DIV.of(DIV.of(A, B), OPS["exp"].of(A)), "exp true_div true_div"),
 ])
 def test_what_a_tree_becomes(make, ops):
     old, new, _ = collected(make())
@@ -137,6 +141,53 @@ def test_numbers_that_can_be_factors(dtype):
         assert collect.fits(value, dtype)
     for value in (tiny / 2, np.nextafter(tiny, 0), 2 * most, np.inf, np.nan):
         assert not collect.fits(value, dtype) and collect.fits(value, "int8")
+
+
+@pytest.mark.parametrize("make,before,after", [
+    (lambda: MUL.of(MUL.of(A, constant(2.0)), constant(3.0)), 203, "103 mul20"),
+    (lambda: MUL.of(MUL.of(A, S), S), 209, "107 sqr0 mul20"),
+    (lambda: MUL.of(DIV.of(A, S), S), 259, "110.5 true_div00 mul20"),
+    (lambda: MUL.of(MUL.of(A, V), MUL.of(A, V)), 106, "103 mul21 sqr2"),
+    (lambda: MUL.of(to(A, 3), A), 506, "203 sqr2 sqr2"), (lambda: MUL.of(SQR.of(A), A), 206, None),
+    (lambda: DIV.of(DIV.of(A, V), S), 309, None),
+    (lambda: MUL.of(A, MUL.of(S, S)), 106, "103 sqr0 mul20"),  # the product of numbers by itself
+    (lambda: ADD.of(ADD.of(ADD.of(ADD.of(V, A), R), S), S), 415, "313 add22 add12 mul00 add20"),
+    (lambda: DIV.of(DIV.of(A, S), S), 309, "157 sqr0 true_div20"),
+    (lambda: MUL.of(MUL.of(MUL.of(A, S), V), S), 312, "120 sqr0 mul10 mul21"),
+    (lambda: DIV.of(MUL.of(DIV.of(A, S), B), S), 412, "260 mul22 sqr0 true_div20"),
+    (lambda: ADD.of(ADD.of(ADD.of(A, S), V), S), 312, "210 add21 mul00 add20"),
+    (lambda: SUB.of(SUB.of(SUB.of(S, A), V), ADD.of(B, V)), 415, "322 add22 mul10 add21 sub02"),
+    (lambda: SUB.of(MUL.of(A, constant(2.0)), MUL.of(B, constant(2.0))), 306, "206 sub22 mul20"),
+    (lambda: MUL.of(MUL.of(MUL.of(A, constant(np.full(3, 2.0))), constant(2.0)), A), 306,
+     "213 sqr2 mul10 mul21"),
+])
+def test_what_forms_cost(make, before, after, monkeypatch):
+    """Prices, and the ops with the axes of what they read, of the first form that is tried."""
+    prices, better = [], collect.Tree.better
+
+    def noting(tree):
+        old, made = tree.price, better(tree)
+        prices.append((old, f"{tree.price:g}" if made is not None else None))
+        return made
+
+    monkeypatch.setattr(collect.Tree, "better", noting)
+    _, new, _ = collected(make())
+    assert prices[0] == (before, after and after.split()[0])
+    ops = [n.op.name + "".join([str(i.type.ndim) for i in n.inputs])
+           for n in toposort(new) if n.inputs]
+    assert after is None or ops == after.split()[1:]
+
+
+def test_what_does_not_change_is_not_walked_again(monkeypatch):
+    walks, walk = [], collect.walked
+    monkeypatch.setattr(collect, "walked", lambda outputs: walks.append(outputs) or walk(outputs))
+    monkeypatch.setattr(collect, "_copy", None)
+    collected(OPS["tanh"].of(MUL.of(A, B)))
+    assert len(walks) == 1
+    monkeypatch.undo()
+    inner = MUL.of(A, B)
+    root, new = MUL.of(inner, S), {n: n for n in (A, B, S)}
+    assert collect._copy(root, {inner}, new, None) is root and new[inner] is inner
 
 
 def test_it_ends_though_something_fires_each_time(monkeypatch):
@@ -166,6 +217,10 @@ def test_it_ends_when_nothing_changes(monkeypatch):
     collected(OPS["tanh"].of(matrix()))
     assert sweeps == list(collect.FORMS)
     sweeps.clear()
+    pool, outputs = absorb([OPS["tanh"].of(matrix())])
+    collect.run(outputs, pool, Log(), off=("merge_factors",))
+    assert sweeps == ["merge_terms"]
+    sweeps.clear()
     a = matrix()
     collected(MUL.of(a, MUL.of(a, a)))
     assert len(sweeps) == len(collect.FORMS) + 1
@@ -182,6 +237,9 @@ def test_names_stay():
     same = MUL.of(MUL.of(own, constant(2.0)), constant(0.5))
     same.name = "same"
     assert collected(same)[1] == [own] and own.name == "own"
+    pool, old = absorb([same])
+    (new,) = collect.run(old, pool, Log())
+    assert new.op.kind == "leaf" and new.name == pool.enter_leaf(own).name != "same"
 
 
 def test_the_time_of_each_form_is_told():

@@ -100,7 +100,9 @@ def test_rooted():
     (np.array(3.0), 3.0), (np.full((2, 3), 3.0), 3.0), (np.array([1.0, 2.0]), None),
     (np.array([0.0, -0.0]), None), (np.array([-0.0, -0.0]), -0.0), (np.zeros((0, 2)), None),
     (np.array([np.nan, np.nan]), None), (np.array([0j, 0j]), 0j), (np.array([True, True]), True),
-    (np.array([0, 0]), 0), (np.array([-0j, 0j]), None),
+    (np.array([0, 0]), 0), (np.array([-0j, 0j]), None), (np.array([1j, complex(-0.0, 1)]), None),
+    (np.array([-1 + 0j, complex(-1, -0.0)]), None), (np.array([1 + 2j, 1 + 2j]), 1 + 2j),
+    (np.array([[0.5, 0.5], [0.5, 0.25]]).T, None), (np.array([np.inf, np.inf]), np.inf),
 ], ids=repr)
 def test_a_constant_that_is_the_same_everywhere(array, value):
     found = uniform(constant(array))

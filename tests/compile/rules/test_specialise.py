@@ -6,7 +6,7 @@ from test_rules import RULES, agree, arrays, both, fires, plain
 
 from symgrad.node import CONST, constant, variable
 from symgrad.ops import OPS
-from symgrad.ops.index import FULL
+from symgrad.ops.index import FULL, Slice
 from symgrad.ops.source import zeros_like
 from symgrad.types import Type
 
@@ -38,12 +38,49 @@ def test_one_element_of_each_row(y, yes):
     checked("row_lookup", OPS["gather"].of(MATRIX, y, COUNT, idx=("#", "#")), False)
 
 
+def test_parts_that_are_not_one_of_each_row():
+    for x, idx in ((MATRIX, ("#", FULL)), (MATRIX, (0, "#")),
+                   (var("float64", 3, 3, 3), ("#", FULL, "#"))):
+        inputs = [COUNT, LABELS][-idx.count("#"):]
+        checked("row_lookup", OPS["gather"].of(x, *inputs, idx=idx), False)
+        checked("row_store", INC(zeros_like(x), NUMBER, *inputs, idx=idx), False)
+    placed = OPS["place"].of(VECTOR, LABELS, 3, 3)
+    for axis in (0, 1):
+        checked("sum_of_place", SUM(placed, axis=(axis,)), axis == 1)
+
+
+@pytest.mark.parametrize("other,yes", [(NUMBER, True), (var("float64", 3), False)], ids=repr)
+def test_one_element_of_what_is_shifted(other, yes):
+    for shifted in (SUB(VECTOR, other), SUB(other, VECTOR), OPS["true_div"].of(VECTOR, other)):
+        for part, cell in ((OPS["subtensor"].of(shifted, idx=(1,)), True),
+                           (OPS["subtensor"].of(shifted, idx=(Slice(1),)), False)):
+            checked("cell_of_shifted", part, yes and cell)
+
+
+def test_numbers_that_scale_what_is_placed():
+    """On whichever side the pool puts them."""
+    placed, number = (INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL)),
+                      OPS["cast"].of(var("int64"), dtype="float64"))
+    sides = set()
+    for pair in ((placed, number), (number, placed)):
+        checked("scaled_place", MUL(*pair))
+        old, _ = fires(RULES["specialise.scaled_place"], MUL(*pair))
+        sides.add(old.inputs[0].type.ndim)
+    assert sides == {0, 2}
+    fresh = var("float64", 3, 3)
+    for pair in ((placed, fresh), (fresh, placed)):
+        checked("add_into", OPS["add"].of(*pair))
+
+
 @pytest.mark.parametrize("s,yes", [(MATRIX, True), (NUMBER, False), (VECTOR, False),
                                    (var("float64", 1, 3), False)], ids=repr)
 def test_a_slope_of_one_element(s, yes):
     h = INC(zeros_like(MATRIX), NUMBER, var("int64"), idx=("@", 0))
     for product in (MUL(SUM(h, axis=(0, 1)), s), MUL(s, SUM(h, axis=(0, 1)))):
         checked("one_hot_slope", SUB(h, product), yes)
+    checked("one_hot_slope", SUB(h, MUL(SUM(h, axis=(1,)), s)), False)
+    rows = INC(zeros_like(MATRIX), NUMBER, LABELS, idx=("#", 0))
+    checked("one_hot_slope", SUB(rows, MUL(SUM(rows, axis=(0, 1)), s)), False)
 
 
 @pytest.mark.parametrize("exponent", [2.0, 5.0, 32.0, 33.0, 0.5, 1.5, 8.5, 9.5, 2.25])
@@ -66,7 +103,8 @@ def test_powers_of_other_numbers():
 @pytest.mark.parametrize("divisor,exactly", [
     (np.zeros((0, 3)), True), (0.5, True), (-8.0, True), (3.0, False), (np.array([2.0, 3.0, 4.0]),
                                                                        False),
-    (0.0, None), (np.inf, None), (1e-320, None), (1e308, None), (np.array([2.0, 0.0, 1.0]), None)])
+    (2.0**1022, True), (2.0**1023, None), (0.0, None), (np.inf, None),
+    (1e-320, None), (1e308, None), (np.array([2.0, 0.0, 1.0]), None)])
 def test_which_quotients_are_products(divisor, exactly):
     x = var("float64", 1, 3)
     quotient = OPS["true_div"].of(x, constant(divisor))
@@ -101,9 +139,16 @@ def test_a_softmax_along_all_axes(shape, axes, yes):
 def test_zeros_around_what_is_scaled_or_added(op):
     """Which side the zeros may stand on, and what the other may be."""
     placed = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL))
-    for other in (constant(2.0), NUMBER, MATRIX, VECTOR):
+    for other in (constant(2.0), NUMBER, MATRIX, VECTOR, constant(np.array([1.0, 2.0, 3.0]))):
         for k, graph in enumerate((OPS[op].of(placed, other), OPS[op].of(other, placed))):
             if op in ("mul", "true_div"):
-                checked("scaled_place", graph, other.op is CONST and (op == "mul" or k == 0))
+                checked("scaled_place", graph, other.op is CONST and not other.type.ndim and (
+                    op == "mul" or k == 0))
             else:
                 checked("add_into", graph, other is MATRIX and (op == "add" or k == 1))
+    somewhere = INC(zeros_like(MATRIX), VECTOR, var("int64"), idx=("@", FULL))
+    checked("scaled_place" if op in ("mul", "true_div") else "add_into",
+            OPS[op].of(*((somewhere, constant(2.0)) if op in ("mul", "true_div") else
+                         (MATRIX, somewhere))))
+    stored = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL), set=True)
+    checked("add_into", OPS["add"].of(MATRIX, stored), False)

@@ -14,9 +14,9 @@ from symgrad.compile.kernel import Load, walk
 from symgrad.compile.memory import counter
 from symgrad.compile.nest import Assign, For, expressions, statements
 from symgrad.ops.lengths import known
-from symgrad.types import BYTES, Dim, is_complex
+from symgrad.types import BYTES, is_complex
 
-LATE = -1  # the number of a slot that is no part of the arena, since its lengths are not known then
+LATE = None  # no number: a slot that is no part of the arena, as its lengths are not known then
 LINE = 64  # bytes: slots start at the start of a cache line
 
 
@@ -99,11 +99,6 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
         arena.slots.append(slot)
         return slot
 
-    def give(slot):
-        if slot.number == LATE:
-            return
-        free.setdefault((BYTES[slot.dtype], slot.shape), []).append(slot)
-
     for k, p in enumerate(pieces):
         dying = {b: homes[b].what for b in dict.fromkeys([base.get(i, i) for i in p.step.inputs])
                  if last[b] == k and b in homes and homes[b].kind == "slot"}
@@ -122,15 +117,12 @@ def assign(plan, pieces, candidates, late, reuse=True, inplace=True, front=0):
                     p.kind == "join" and k < front):
                 homes[n] = Home("fresh")
             else:
-                over = next((i for i, slot in dying.items() if inplace and slot is not None
-                             and i.type is n.type and alone(p, i, n, base)), None)
-                # nodes have no truth value
-                slot = take(n.type.dtype, n.type.shape) if over is None else dying[over]
-                homes[n] = Home("slot", slot)
-                if over is not None:
-                    dying[over] = None
-        for slot in (*mine, *[s for s in dying.values() if s is not None]):
-            give(slot)
+                over = next((i for i in dying if inplace and i.type is n.type
+                             and alone(p, i, n, base)), None)
+                homes[n] = Home("slot", take(n.type.dtype, n.type.shape) if over is None
+                                else dying.pop(over))  # nodes have no truth value
+        for slot in (*mine, *dying.values()):
+            free.setdefault((BYTES[slot.dtype], slot.shape), []).append(slot)
     return arena
 
 
@@ -147,7 +139,7 @@ def alone(piece, operand, result, base):
         return False
     # A kernel that is shared has names for what the step reads, which need not be the operand.
     source, target = piece.names.get(operand), piece.names[result]
-    found = []  # (body, place in it, at, writes)
+    reads, writes = [], []  # (body, place in it, at)
     stack = [piece.nest.body]
     while stack:
         body = stack.pop()
@@ -157,17 +149,13 @@ def alone(piece, operand, result, base):
                 continue
             cell = getattr(s, "cell", None)
             if type(cell) is Load and cell.source == target:
-                found.append((body, k, cell.at, True))
-            reads = getattr(s, "expr", None), getattr(s, "index", None), *getattr(cell, "at", ())
-            for e in reads:
-                if e is not None and not isinstance(e, int):
-                    found += [(body, k, x.at, False) for x in walk(e)
-                              if type(x) is Load and x.source == source]
-    writes = [f for f in found if f[3]]
+                writes.append((body, k, cell.at))
+            reads += [(body, k, x.at) for x in walk(*expressions(s))
+                      if type(x) is Load and x.source == source]
     if len(writes) != 1:
         return without_copy(piece.nest, source, target) is not None
-    body, place, at, _ = writes[0]
-    return all(b is body and a == at and k <= place for b, k, a, _ in found)
+    (body, place, at), = writes
+    return all(b is body and a == at and k <= place for b, k, a in reads)
 
 
 def without_copy(nest, source, target):
@@ -178,9 +166,8 @@ def without_copy(nest, source, target):
         inner = s
         while type(inner) is For and len(inner.body) == 1:
             inner = inner.body[0]
-        same = type(inner) is Assign and inner.cell == Load(target, getattr(
-            inner.cell, "at", ()), inner.cell.dtype) and type(inner.expr) is Load
-        if same and inner.expr.source == source and inner.expr.at == inner.cell.at:
+        if type(inner) is Assign and type(inner.cell) is Load and inner.cell.source == target and (
+                inner.expr == replace(inner.cell, source=source)):
             copies += 1
         else:
             body.append(s)
@@ -202,8 +189,7 @@ def late_lengths(plan, pieces, front=()):
                 d in found for d in met(p, plan)):
             continue
         for n in p.step.body:
-            found.update([x.length for x in plan.places.get(n, ()) if x.binds
-                          and isinstance(x.length, Dim)])
+            found.update([x.length for x in plan.places.get(n, ()) if x.binds])
     return found
 
 
@@ -217,7 +203,7 @@ def met(p, plan):
         yield from n.type.shape[1:]
     places = [x for n in p.step.outputs for x in plan.places.get(n, ())]
     own = [x.length for x in places if x.binds]
-    yield from [x.length for x in places if not x.binds and x.length not in own]
+    yield from [x.length for x in places if x.length not in own]
 
 
 def early(n, there):
