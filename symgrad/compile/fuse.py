@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from symgrad.compile.spell import domain, fusible, read_inputs, row_inputs, whole
+from symgrad.compile.spell import domain, fusible, row_inputs, whole
 from symgrad.node import CONST, toposort
 
 SCALAR, VIEW, ARRAY, VIEW_AFTER = range(4)  # the order within a level
@@ -175,11 +175,8 @@ class _Fuser:
             return k
 
         for n, k in inside.items():
-            rows, lead = self.rows[n], self.domain[n]
-            reads = read_inputs(n)
-            for j, i in enumerate(n.inputs):
-                if i not in inside and (i.op is CONST or j not in rows or j not in reads
-                                        or not i.type.ndim or i.type.shape[0] != lead):
+            for i in [n.inputs[j] for j in self.rows[n]]:
+                if i.op is CONST or i.type.shape[0] != self.domain[n]:
                     continue
                 if i not in number:
                     number[i] = len(leader)
