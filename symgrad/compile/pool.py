@@ -69,8 +69,7 @@ class Pool:
         if node is None:
             type = type or self.infer(op, inputs, attrs, origin)
             node = self.table[key] = self._member(op, inputs, attrs, type, origin, name)
-        if name and not node.name:
-            node.name = name
+        node.name = node.name or name
         return node
 
     def _member(self, *parts):
@@ -97,8 +96,9 @@ class Pool:
                                 for axis, d in enumerate(type.shape)])
 
     def _fresh(self, axis):
-        if self._entering is not None:
-            return self.dim((self._entering, axis))
+        return self._new() if self._entering is None else self.dim((self._entering, axis))
+
+    def _new(self):
         self._count += 1
         return numbered(self._count - 1)
 
@@ -169,8 +169,7 @@ class Pool:
         """The representative length of a place: (node, axis), or a Dim the user named."""
         d = self._dims.get(key)
         if d is None:
-            self._count += 1
-            d = self._dims[key] = numbered(self._count - 1)
+            d = self._dims[key] = self._new()
         return self.find(d)
 
     def find(self, d):
@@ -207,7 +206,7 @@ class Pool:
 def _tidied(n, inputs):
     """Attributes of an application to inputs of which more is known: an index is spelled by the
     lengths of its axes.  One that is out of range is left for the call to refuse."""
-    if n.op.params[:1] != ("idx",) or inputs[0].type.shape == n.inputs[0].type.shape:
+    if n.op.params[:1] != ("idx",):
         return n.attrs
     try:
         return n.op.tidy([i.type for i in inputs], *n.attrs)
@@ -268,7 +267,7 @@ def absorb(outputs, expect=True, cut=(), prior=None):
                     new[i] = pool.enter_leaf(i)
             node = new[n] = pool._enter(n, [new[i] for i in n.inputs])
             if n.inputs:
-                news |= _learn(pool, node, asked and asked.get(n) != ())
+                news |= _learn(pool, node, asked is not None and asked.get(n) != ())
         scout = pool
         if not news:
             return pool, [new[o] for o in outputs]
@@ -282,7 +281,7 @@ def _learn(pool, node, soft):
         for (k, i), (m, j) in node.op.same([i.type for i in node.inputs], *node.attrs):
             a, b = node.inputs[k].type.shape[i], node.inputs[m].type.shape[j]
             if a is not b:  # an op that stretches a length of 1 does not ask for it to be equal
-                news |= pool.unite(a, b, node, bool(soft))
+                news |= pool.unite(a, b, node, soft)
     if pool.expect:
         for a, b in expected(node, pool.home):
             if a is not b and a != 1 and b != 1:
