@@ -2,12 +2,15 @@
 
 import time
 
+import numpy as np
 import pytest
 
 import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.fuse import fuse
 from symgrad.compile.pool import absorb
+from symgrad.ops.body import Body, State
+from symgrad.ops.scan import results
 
 
 def groups(plan):
@@ -69,6 +72,26 @@ def test_a_node_sinks_where_its_operands_are_kept_anyway(planned):
     assert groups(p) == [["tanh"], ["sqr", "sub", "mul"]]
 
 
+def test_what_may_sink(planned):
+    """What is added to a late value, and made of h or of what h is made of: it need not be stored
+    if its operands are, or can move with it."""
+    x, w, v, k = T.matrix("x"), T.matrix("w"), T.matrix("v"), T.lvector("k")
+    d, late = T.dot(v, w), T.dot(T.dot(T.dot(x, w), w), w)
+    e = T.exp(d)
+    h, stays = T.tanh(e), e.sum(axis=1)  # e has two users, and neither is elsewhere
+    for outputs, want in (
+            ([h, stays, late + T.sqr(h)], [["exp", "tanh", "sum"], ["sqr", "add"]]),
+            ([T.dot(h.T, w), stays, late + T.sqr(h)], [["exp", "tanh", "sum"], ["sqr", "add"]]),
+            ([stays, late + T.sqr(h)], [["exp", "sum", "tanh", "sqr"], ["add"]]),
+            ([late + T.sqr(T.tanh(d))], [["tanh", "sqr", "add"]]),
+            ([late + T.sqr(e), late * h], [["exp", "sqr", "tanh"], ["add", "mul"]]),
+            ([h, late + h[k]], [["exp", "tanh"], ["gather"], ["add"]]),
+            ([h, late[0] + T.sqr(h[0])], [["exp", "tanh"], ["subtensor", "sqr"],
+                                                ["subtensor", "add"]])):
+        p = planned([x, w, v, k], outputs)
+        assert groups(p) == want, p.steps
+
+
 def test_nodes_fed_by_leaves_sink(planned):
     x, w = T.matrix("x"), T.matrix("w")
     p = planned([x, w], [T.exp(x) * T.dot(x, w)])
@@ -81,6 +104,9 @@ def test_unrelated_nodes_of_a_level_are_steps_of_their_own(planned):
     assert groups(p) == [["mul"], ["mul"]]
     p = planned([a, b, s], [a * s, a + b])
     assert sorted(map(sorted, groups(p))) == [["add", "mul"]]
+    constant = T.as_tensor_variable(np.arange(20.0).reshape(4, 5))
+    p = planned([a, b], [a * constant, b * constant])
+    assert groups(p) == [["mul"], ["mul"]]
 
 
 def test_views_of_stored_values_are_not_copied(planned):
@@ -95,6 +121,38 @@ def test_off_is_one_step_a_node(planned):
     p = planned([x], [T.tanh(x.T).sum()], "none")
     assert [len(s.body) for s in p.steps] == [1, 1, 1]
     assert [s.kind for s in p.steps] == ["call", "kernel", "kernel"]
+
+
+@pytest.mark.parametrize("fusing", [False, True])
+def test_results_of_one_op_come_together(fusing):
+    """And views are calls if nothing is fused, as are always ops that no kernel can compute."""
+    a, b = T.dvector("a"), T.dvector("b")
+    body = Body((a, b), (a * b, a + b), 0, (State((1,)),), (True,))
+    x, w = T.dmatrix("x"), T.dvector("w")
+    kept, mapped = results(T.lscalar("n"), [], [T.exp(x)], [w], body)
+    graph = absorb([kept + 1.0, T.cumsum(mapped.T, axis=0), T.tanh(T.exp(w))])[1]
+    rest = ["call loop item item", "kernel add", "call transpose", "call cumsum"]
+    steps = fuse(graph, (), fusing)
+    assert [" ".join([s.kind, *[n.op.name for n in s.body]]) for s in steps] == (
+        ["kernel exp", "kernel exp tanh", *rest] if fusing else
+        ["kernel exp", *rest, "kernel exp", "kernel tanh"])
+    assert [len(s.outputs) for s in steps] == ([1, 1, 2, 1, 1, 1] if fusing else
+                                               [1, 2, 1, 1, 1, 1, 1])
+    assert len(fuse(graph)) == 6
+
+
+def test_what_a_step_reads_and_leaves(planned):
+    """All but numbers, each once; what others or the user need."""
+    x, w = T.tensor("float64", (None, 3), "x"), T.tensor("float64", (3, 3), "w")
+    e = T.exp(x)
+    h = T.tanh(e) * 2.0 + T.as_tensor_variable(np.arange(3.0)) + e
+    p = planned([x, w], [h, T.dot(h, w) * T.sqr(e).sum(axis=1, keepdims=True)])
+    for fusing, want in ((True, "x const > exp add | add w > dot | exp dot > mul"), (False, (
+            "x > exp | exp > tanh | tanh > mul | mul const > add | exp add > add | add w > dot | "
+            "exp > sqr | sqr > sum | sum > unsqueeze | dot unsqueeze > mul"))):
+        steps = [[" ".join([n.name or n.op.name for n in nodes]) for nodes in s[1:3]]
+                 for s in fuse(p.outputs, (), fusing)]
+        assert " | ".join([f"{reads} > {leaves}" for reads, leaves in steps]) == want
 
 
 def test_ops_that_decide_a_length_are_calls(planned):
