@@ -96,6 +96,12 @@ def test_nodes_fed_by_leaves_sink(planned):
     x, w = T.matrix("x"), T.matrix("w")
     p = planned([x, w], [T.exp(x) * T.dot(x, w)])
     assert groups(p) == [["exp", "mul"]]
+    p = planned([x, w], [T.tanh(T.exp(x)) * T.dot(x, w)])
+    assert groups(p) == [["exp", "tanh", "mul"]]
+    for factor in (w, w * T.exp(x).sum()):  # also if it must be stored, and by scalars
+        p = planned([x, w], [T.dot(T.dot(x, w), T.tanh(factor))])
+        names = [n.op.name for n in p.nodes]
+        assert names.index("dot") < names.index("tanh") == len(names) - 2
 
 
 def test_unrelated_nodes_of_a_level_are_steps_of_their_own(planned):
@@ -131,11 +137,12 @@ def test_results_of_one_op_come_together(fusing):
     x, w = T.dmatrix("x"), T.dvector("w")
     kept, mapped = results(T.lscalar("n"), [], [T.exp(x)], [w], body)
     graph = absorb([kept + 1.0, T.cumsum(mapped.T, axis=0), T.tanh(T.exp(w))])[1]
-    rest = ["call loop item item", "kernel add", "call transpose", "call cumsum"]
+    loop = "call loop item item"
     steps = fuse(graph, (), fusing)
     assert [" ".join([s.kind, *[n.op.name for n in s.body]]) for s in steps] == (
-        ["kernel exp", "kernel exp tanh", *rest] if fusing else
-        ["kernel exp", *rest, "kernel exp", "kernel tanh"])
+        ["kernel exp", "kernel exp tanh", loop, "call transpose", "kernel add", "call cumsum"]
+        if fusing else ["kernel exp", loop, "kernel add", "call transpose", "call cumsum",
+                        "kernel exp", "kernel tanh"])
     assert [len(s.outputs) for s in steps] == ([1, 1, 2, 1, 1, 1] if fusing else
                                                [1, 2, 1, 1, 1, 1, 1])
     assert len(fuse(graph)) == 6
