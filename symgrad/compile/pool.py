@@ -85,18 +85,18 @@ class Pool:
         except SymgradError as error:
             raise explain(error, op, inputs, origin) from None
         if type.__class__ is Tuple:
-            return Tuple(tuple([self._named(t, (k,)) for k, t in enumerate(type.items)]))
+            return Tuple(tuple([self._named(t, k) for k, t in enumerate(type.items)]))
         return self._named(type)
 
-    def _named(self, type, front=()):
-        """The type with Dims for its unknown lengths; `front`: which of several results it is."""
+    def _named(self, type, *part):
+        """The type with Dims for its unknown lengths; `part`: which of several results it is."""
         if None not in type.shape:
             return type
-        return type.with_shape([self._fresh((*front, axis) if front else axis) if d is None else d
+        return type.with_shape([self._fresh(*part, axis) if d is None else d
                                 for axis, d in enumerate(type.shape)])
 
-    def _fresh(self, axis):
-        return self._new() if self._entering is None else self.dim((self._entering, axis))
+    def _fresh(self, *place):
+        return self._new() if self._entering is None else self.dim((self._entering, *place))
 
     def _new(self):
         self._count += 1
@@ -142,7 +142,7 @@ class Pool:
     def named(self, node, axis):
         """The key under which a fresh length of `node` is known."""
         if node.op.name == "item":
-            return self._user[node.inputs[0]], (node.attrs[0], axis)
+            return self._user[node.inputs[0]], node.attrs[0], axis
         return self._user[node], axis
 
     def enter_leaf(self, n):
@@ -166,7 +166,8 @@ class Pool:
         return node
 
     def dim(self, key):
-        """The representative length of a place: (node, axis), or a Dim the user named."""
+        """The representative length of a place: (node, axis), of one of several results (node,
+        which, axis), or a Dim the user named."""
         d = self._dims.get(key)
         if d is None:
             d = self._dims[key] = self._new()

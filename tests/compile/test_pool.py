@@ -7,13 +7,13 @@ import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.pool import Pool, absorb, expected, export, numbered
 from symgrad.errors import ShapeError
-from symgrad.node import CONST, toposort, variable
+from symgrad.node import CONST, INPUT, SHARED, toposort, variable
 from symgrad.op import make
 from symgrad.ops.body import Body, State
 from symgrad.ops.index import FULL, Slice, nonzero
 from symgrad.ops.math import add, exp, mul, sub
 from symgrad.ops.scan import item, results
-from symgrad.types import Type
+from symgrad.types import Dim, Type
 
 VECTOR = Type("float64", (None,))
 
@@ -99,7 +99,7 @@ def test_a_leaf_is_entered_once():
     x, s = variable(VECTOR, "x"), sg.shared(np.zeros(3), "s")
     pool, a = entered(exp(x) + s)
     assert pool.enter_leaf(x) is pool.leaf[x] and pool.enter_leaf(s) is pool.leaf[s]
-    assert {n.op.name for n in pool.source} == {"input", "shared"}
+    assert [pool.leaf[n].op for n in (x, s)] == [INPUT, SHARED]
     final, b = entered(a, prior=pool)
     assert final.source[final.leaf[x]] is x and final.leaf[x] is final.leaf[pool.leaf[x]]
     new, = export([b], final)
@@ -122,6 +122,8 @@ def test_what_rules_make_is_entered_as_of_one_line():
     new, same = pool.intern([made, node], ("file", 7))
     assert new.origin == new.inputs[1].origin == ("file", 7) != node.origin
     assert same is node and new.inputs[0] is node
+    leaves = variable(VECTOR), sg.shared(np.zeros(3))
+    assert pool.intern(leaves) == [pool.leaf[i] for i in leaves]
     plain, = pool.intern([sub(node, 1.0)])
     assert "test_pool" in plain.origin[0]
 
@@ -161,7 +163,7 @@ def test_results_of_a_loop_have_lengths_of_their_own():
     assert [d.name for d in (*a.type.shape, *b.type.shape)] == ["d5", "d1", "d6", "d7"]
     for k, part in enumerate((a, b)):
         for axis in (0, 1):
-            assert pool.named(part, axis) == (whole, (k, axis))
+            assert pool.named(part, axis) == (whole, k, axis)
     assert pool.named(rows, 0)[1] == 0 and pool.named(rows, 0)[0].op.name == "subtensor"
     assert a.inputs[0].type.items == (a.type, b.type) and a.inputs[0] is b.inputs[0]
 
@@ -230,8 +232,10 @@ def test_operands_have_the_same_lengths():
     row = T.drow("row")
     (_, a), (one, b), _ = shapes(x, row, x + row)
     assert one == 1 and a is b
-    known = T.tensor("float64", (3, None))
+    known, n = T.tensor("float64", (3, None)), Dim("n")
     assert shapes(x, x + known)[0][0] == 3
+    (a,), (b,) = shapes(T.tensor("float64", (n,)), T.tensor("float32", (n,)))
+    assert a is b and a.name == "d0"
     with pytest.raises(ShapeError):
         absorb([T.tensor("float64", (3,)) + T.tensor("float64", (4,))])
 
@@ -255,6 +259,7 @@ def test_what_is_usually_equal():
     single = T.tensor("float64", (1, 3))
     assert not isinstance(shapes(y, single[rows, y])[0][0], int)  # a length of one may stretch
     assert not list(expected(absorb([exp(x)])[1][0], {}))
+    assert Pool().expect is False
 
 
 def test_sides_of_a_condition_are_usually_as_long_as_one_another():
@@ -262,8 +267,9 @@ def test_sides_of_a_condition_are_usually_as_long_as_one_another():
     for expect in (True, False):
         (a,), (b,), _ = shapes(x, y, sg.ifelse(c, x, y), expect=expect)
         assert (a is b) is expect
-    (a,), (b,), _ = shapes(x, y, sg.ifelse(c, x[1:], y))  # computed lengths are their own
-    assert a is not b
+    for side in (x[1:], T.tensor("float64", (3,))):  # computed lengths are their own, and numbers
+        (a,), (b,), _ = shapes(side, y, sg.ifelse(c, side, y))
+        assert a is not b and isinstance(b, Dim)
     (a,), (b,), _ = shapes(x, y, sg.ifelse(c, exp(x + y), x * 2.0), expect=True)
     assert a is b
     (a,), (b,), _ = shapes(x, y, sg.ifelse(c, exp(x + y), x * 2.0), expect=False)
