@@ -166,6 +166,12 @@ def test_ops_that_decide_a_length_are_calls(planned):
     x = T.vector("x")
     p = planned([x], [T.exp(T.nonzero_values(T.tanh(x)))])
     assert calls(p)[0] == "nonzero" and groups(p)[-1][-1] == "exp"
+    pool, graph = absorb([T.tanh(T.exp(x)), T.exp(x)[::-1] * 2.0])
+    for node, want in ((graph[0].inputs[0], ["exp", "tanh", "subtensor mul"]),
+                       (graph[1].inputs[0], ["exp tanh", "subtensor", "mul"])):
+        steps = [(" ".join([n.op.name for n in s.body]), s.kind) for s in fuse(graph, {node: (0,)})]
+        assert sorted([ops for ops, _ in steps]) == sorted(want)
+        assert [ops for ops, kind in steps if kind == "call"] == [node.op.name]
 
 
 def test_the_same_plan_every_time(planned):

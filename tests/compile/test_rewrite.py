@@ -93,6 +93,16 @@ def test_a_rule_that_gives_a_node_back_has_not_fired():
         assert rewrite([node], rules, pool, log_) == [node] and not log_.fired and not log_.refused
 
 
+def test_a_leaf_keeps_its_own_lengths():
+    v = variable(VECTOR)
+    pool, node = pooled(exp(v))
+    other = pool.retyped(node, VECTOR.with_shape((Dim("n"),)))
+    rules = ruleset("r", rule("same", exp(x), x), rule("more", neg(x), sqr(x)))
+    assert rewrite([other], rules, pool) == [pool.leaf[v]]
+    other = pool.retyped(pool.make(neg, (pool.leaf[v],)), other.type)
+    assert rewrite([other], rules, pool)[0].type is other.type
+
+
 def test_inputs_are_in_normal_form_before_a_node_is_tried():
     rules = ruleset("r", rule("inner", neg(neg(x)), x), rule("outer", exp(log(x)), x))
     v = variable(VECTOR)

@@ -72,6 +72,11 @@ EQUIVALENT = {
         "a budget that no rule of symgrad's comes near",
     "rewrite.py::<module>::constant::10000 in (50, 10000) -> 10001":
         "a budget that no rule of symgrad's comes near",
+    "rewrite.py::_step::condition::new.type is not node.type -> True":
+        "it saves work: a node said to have its own type is itself",
+    "rewrite.py::_step::swap::_compatible(new.type, node.type) -> _compatible(node.type, "
+    "new.type)":
+        "neither of two types is the first",
     "rewrite.py::_step::condition::log.times is None -> False":
         "it saves looking at the clock",
     "pattern.py::<module>::constant::50 -> 51":
