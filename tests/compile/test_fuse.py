@@ -83,6 +83,8 @@ def test_what_may_sink(planned):
             ([h, stays, late + T.sqr(h)], [["exp", "tanh", "sum"], ["sqr", "add"]]),
             ([T.dot(h.T, w), stays, late + T.sqr(h)], [["exp", "tanh", "sum"], ["sqr", "add"]]),
             ([stays, late + T.sqr(h)], [["exp", "sum", "tanh", "sqr"], ["add"]]),
+            ([stays, T.dot(T.dot(x, w), w) + h, late + T.sqr(h)],
+             [["exp", "sum", "tanh"], ["add"], ["sqr", "add"]]),
             ([late + T.sqr(T.tanh(d))], [["tanh", "sqr", "add"]]),
             ([late + T.sqr(e), late * h], [["exp", "sqr", "tanh"], ["add", "mul"]]),
             ([h, late + h[k]], [["exp", "tanh"], ["gather"], ["add"]]),
