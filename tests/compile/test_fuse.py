@@ -85,6 +85,8 @@ def test_what_may_sink(planned):
             ([stays, late + T.sqr(h)], [["exp", "sum", "tanh", "sqr"], ["add"]]),
             ([stays, T.dot(T.dot(x, w), w) + h, late + T.sqr(h)],
              [["exp", "sum", "tanh"], ["add"], ["sqr", "add"]]),
+            ([stays, late + h * d], [["exp", "sum", "tanh", "mul"], ["add"]]),
+            ([h, stays, T.dot(late, T.sqr(h))], [["exp", "tanh", "sum", "sqr"]]),
             ([late + T.sqr(T.tanh(d))], [["tanh", "sqr", "add"]]),
             ([late + T.sqr(e), late * h], [["exp", "sqr", "tanh"], ["add", "mul"]]),
             ([h, late + h[k]], [["exp", "tanh"], ["gather"], ["add"]]),
@@ -100,10 +102,9 @@ def test_nodes_fed_by_leaves_sink(planned):
     assert groups(p) == [["exp", "mul"]]
     p = planned([x, w], [T.tanh(T.exp(x)) * T.dot(x, w)])
     assert groups(p) == [["exp", "tanh", "mul"]]
-    for factor in (w, w * T.exp(x).sum()):  # also if it must be stored, and by scalars
-        p = planned([x, w], [T.dot(T.dot(x, w), T.tanh(factor))])
-        names = [n.op.name for n in p.nodes]
-        assert names.index("dot") < names.index("tanh") == len(names) - 2
+    for factor in (w, w * (T.exp(x).sum() * 2.0)):  # also if it must be stored, and by scalars
+        p = planned([x, w], [T.dot(T.dot(T.dot(T.dot(x, w), w), w), T.tanh(factor))])
+        assert [n.op.name for n in p.steps[-2].body][-1] == "tanh"
 
 
 def test_unrelated_nodes_of_a_level_are_steps_of_their_own(planned):
@@ -112,9 +113,10 @@ def test_unrelated_nodes_of_a_level_are_steps_of_their_own(planned):
     assert groups(p) == [["mul"], ["mul"]]
     p = planned([a, b, s], [a * s, a + b])
     assert sorted(map(sorted, groups(p))) == [["add", "mul"]]
-    constant = T.as_tensor_variable(np.arange(20.0).reshape(4, 5))
-    p = planned([a, b], [a * constant, b * constant])
-    assert groups(p) == [["mul"], ["mul"]]
+    row = T.tensor("float64", (1, 5), "row")
+    for shared in (row, T.as_tensor_variable(np.arange(20.0).reshape(4, 5))):
+        p = planned([a, b, row], [a * shared, b * shared])
+        assert groups(p) == [["mul"], ["mul"]]
 
 
 def test_views_of_stored_values_are_not_copied(planned):
