@@ -285,7 +285,7 @@ def _learn(pool, node, soft):
                 news |= pool.unite(a, b, node, soft)
     if pool.expect:
         for a, b in expected(node, pool.home):
-            if a is not b and a != 1 and b != 1:
+            if 1 not in (a, b):
                 news |= pool.unite(a, b, node, True)
     return news
 

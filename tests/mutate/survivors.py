@@ -58,6 +58,8 @@ EQUIVALENT = {
         "nodes of one age are one",
     "pool.py::Pool._named::condition::None not in type.shape -> False":
         "it saves work: a type with the lengths that it has is itself",
+    "pool.py::_learn::condition::a is not b -> True":
+        "it saves a call, in which nothing is united",
     "pool.py::Pool.unite::compare::int(b.name[1:]) < int(a.name[1:]) -> int(b.name[1:]) <= "
     "int(a.name[1:])":
         "two Dims that are not one have two numbers",
