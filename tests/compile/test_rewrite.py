@@ -146,7 +146,7 @@ def test_names_move_to_what_replaces_a_node():
 def test_shared_nodes_are_rewritten_once():
     v = variable(VECTOR)
     shared = exp(v)
-    pool, node = pooled(shared * shared + shared)
+    pool, node = pooled(shared * shared - shared)
     log_ = Log()
     rewrite([node], ruleset("r", rule("ok", exp(x), sqr(x))), pool, log_)
     assert log_.fired == {"ok": 1}
