@@ -42,6 +42,8 @@ def test_rows_and_columns_are_told_apart_where_they_are_equally_long(planned):
     y = T.exp(x)
     p = planned([x], [y + y.T])
     assert groups(p) == [["exp"], ["transpose", "add"]]
+    p = planned([x], [T.tanh(x.sum(axis=0))])
+    assert groups(p) == [["sum"], ["tanh"]]
     p = planned([x], [T.exp(x.sum(axis=1)) + y])  # a row vector
     assert groups(p)[-1][-1] == "add" and len(groups(p)) == 2
 
@@ -124,6 +126,39 @@ def test_views_of_stored_values_are_not_copied(planned):
     t = T.exp(x).T
     p = planned([x, w], [t, t + w])
     assert calls(p) == ["transpose"] and groups(p) == [["exp"], ["add"]]
+
+
+def names(steps):
+    return [" ".join([n.op.name for n in s.body]) for s in steps]
+
+
+def test_scalars_stay_where_they_can_be_computed(planned):
+    x, w, lr = T.matrix("x"), T.matrix("w"), T.scalar("lr")
+    p = planned([x, w, lr], [T.exp(x) * (lr * 2.0), T.dot(T.dot(x, w), w) * (lr * 3.0)])
+    assert names(p.steps)[0] == "mul mul"
+    p = planned([x, lr], [x * (lr * 2.0), T.sqr(x)])
+    assert names(p.steps) == ["mul", "mul sqr"]
+
+
+def test_views_that_calls_read_raise_no_level(planned):
+    """Nor do those that no kernel can compute; those that decide a length do."""
+    x, w = T.matrix("x"), T.matrix("w")
+    t = T.exp(x).T
+    p = planned([x, w], [T.dot(t, x), t + w, T.tanh(w)])
+    assert names(p.steps) == ["exp", "tanh", "transpose", "dot", "add"]
+    p = planned([x, w], [T.dot(x.T, w), x.T + w, T.tanh(w)])
+    assert names(p.steps) == ["transpose", "dot", "add tanh"]
+    k = T.lscalar("k")
+    p = planned([x, w, k], [T.exp(T.dot(x, w))[k * 2]])
+    assert names(p.steps) == ["mul", "dot", "exp", "subtensor"]
+    a, b = T.tensor("float64", (4, 6), "a"), T.tensor("float64", (6, 4), "b")
+    late = b - T.exp(b).sum(axis=0)
+    for view, fresh, want in (
+            (T.exp(a).reshape((6, 4)), False, ["exp sum", "exp", "reshape", "sub mul add"]),
+            (T.exp(a).T, False, ["exp sum", "exp", "sub transpose mul add"]),
+            (T.exp(a).T, True, ["exp sum", "exp", "sub", "transpose", "mul add"])):
+        graph = absorb([late, view * 2.0 + late, view])[1]
+        assert names(fuse(graph[:2], {graph[2]: (0,)} if fresh else ())) == want
 
 
 def test_off_is_one_step_a_node(planned):
