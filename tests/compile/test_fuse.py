@@ -42,6 +42,8 @@ def test_rows_and_columns_are_told_apart_where_they_are_equally_long(planned):
     y = T.exp(x)
     p = planned([x], [y + y.T])
     assert groups(p) == [["exp"], ["transpose", "add"]]
+    p = planned([x], [y + y.T, y - y.sum(axis=0)])  # one level above
+    assert groups(p) == [["exp", "sum"], ["transpose", "add", "sub"]]
     p = planned([x], [T.tanh(x.sum(axis=0))])
     assert groups(p) == [["sum"], ["tanh"]]
     p = planned([x], [T.exp(x.sum(axis=1)) + y])  # a row vector
