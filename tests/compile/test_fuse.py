@@ -163,6 +163,18 @@ def test_views_that_calls_read_raise_no_level(planned):
         assert names(fuse(graph[:2], {graph[2]: (0,)} if fresh else ())) == want
 
 
+def test_a_view_that_later_steps_read_is_a_call_if_it_is_of_a_stored_value():
+    x, w = T.matrix("x"), T.matrix("w")
+    v, h = x.T, T.exp(x).dimshuffle(0, "x", 1)
+    first = v + w
+    for outputs, want in (
+            ([first, v - first.sum(axis=0)], ["transpose", "add sum", "sub"]),
+            ([(h * 2.0).sum(axis=1), h - h.sum(axis=0)], ["exp unsqueeze mul sum sum", "sub"])):
+        steps = fuse(absorb(outputs)[1])
+        assert names(steps) == want
+        assert steps[0].kind == ("call" if want[0] == "transpose" else "kernel")
+
+
 def test_off_is_one_step_a_node(planned):
     x = T.matrix("x")
     p = planned([x], [T.tanh(x.T).sum()], "none")
