@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from symgrad.compile.spell import domain, fusible, read_inputs, row_inputs, whole
+from symgrad.compile.spell import domain, fusible, row_inputs, whole
 from symgrad.node import CONST, toposort
 
 SCALAR, VIEW, ARRAY, VIEW_AFTER = range(4)  # the order within a level
@@ -134,33 +134,26 @@ class _Fuser:
         anyway (read by another group, a result, or the work of a library call) or can move with
         them; and if they are no smaller than their operands.
         """
-        level, late, light, away = self.level, set(), set(), {}
+        level, late, light = self.level, set(), set()
+        kept = {n for n in self.rows if n in self.roots or any(
+            [level[u] != level[n] or self.domain[u] != self.domain[n] for u in self.users[n]])}
         for n in self.order:
             if n not in self.rows:
                 continue
             if all([i in late or i not in level or self.scalar[i] for i in n.inputs]):
                 late.add(n)
-            elif n.op.kind not in ("reduction", "gather") and all(
-                    [i.type.ndim <= n.type.ndim and self.costs_nothing(i, light, away)
+            elif n.op.kind != "gather" and all(
+                    [i.type.ndim <= n.type.ndim and (
+                        i not in self.rows or i in kept or i in light and len(self.users[i]) == 1)
                      for i in n.inputs]):
                 light.add(n)
         for n in reversed(self.order):
             if n in self.roots or n not in late and n not in light:
                 continue
-            target = min([level[u] - self.rise(n, u) for u in self.users[n]])
-            if target <= level[n] or n in light and target not in [
-                    level[u] for u in self.users[n]]:
-                continue
-            level[n] = target
-
-    def costs_nothing(self, i, light, away):
-        """Whether an operand is there for a later step, or can move there with its one user."""
-        if i not in self.rows or i in self.roots or i in light and len(self.users[i]) == 1:
-            return True
-        if i not in away:
-            away[i] = any([self.level[i] != self.level[u] or self.domain[i] != self.domain[u]
-                           for u in self.users[i]])
-        return away[i]
+            users = self.users[n]
+            target = min([level[u] - self.rise(n, u) for u in users])
+            if n in late or target in [level[u] for u in users]:
+                level[n] = max(level[n], target)
 
     # -- groups to steps
 
@@ -175,11 +168,8 @@ class _Fuser:
             return k
 
         for n, k in inside.items():
-            rows, lead = self.rows[n], self.domain[n]
-            reads = read_inputs(n)
-            for j, i in enumerate(n.inputs):
-                if i not in inside and (i.op is CONST or j not in rows or j not in reads
-                                        or not i.type.ndim or i.type.shape[0] != lead):
+            for i in [n.inputs[j] for j in self.rows[n]]:
+                if i.op is CONST or i.type.shape[0] != self.domain[n]:
                     continue
                 if i not in number:
                     number[i] = len(leader)

@@ -185,7 +185,7 @@ def _plain(e):
         if e.length is None:
             return inner
         return f"index({inner}, {e.length})"
-    if kind is Local or kind is Load:
+    if kind is Load:
         return _target(e)
     return str(e.length) if kind is Size else _at(e)
 

@@ -98,7 +98,6 @@ def build(pool, inputs, outputs, updates, fusing=True):
     return Plan(pool, tuple(entered), tuple(held), tuple(outputs), tuple(updates), steps, places)
 
 
-
 class Unexpected(Exception):
     """Lengths that usually agree do not in this call: the general program must run it."""
 
@@ -135,7 +134,7 @@ def _meeting(loop, length):
     """The node of a loop's step in which this length meets another; None if there is none."""
     body, operands = loop.attrs[0], loop.inputs[1:]
     found = body.claims([(k, axis) for k, x in enumerate(operands)
-                         for axis, d in enumerate(x.type.shape) if d is length])
+                         for axis, d in enumerate(x.type.shape) if d == length])
     return found[0] if found else None
 
 

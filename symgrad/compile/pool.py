@@ -69,8 +69,7 @@ class Pool:
         if node is None:
             type = type or self.infer(op, inputs, attrs, origin)
             node = self.table[key] = self._member(op, inputs, attrs, type, origin, name)
-        if name and not node.name:
-            node.name = name
+        node.name = node.name or name
         return node
 
     def _member(self, *parts):
@@ -86,19 +85,20 @@ class Pool:
         except SymgradError as error:
             raise explain(error, op, inputs, origin) from None
         if type.__class__ is Tuple:
-            return Tuple(tuple([self._named(t, (k,)) for k, t in enumerate(type.items)]))
+            return Tuple(tuple([self._named(t, k) for k, t in enumerate(type.items)]))
         return self._named(type)
 
-    def _named(self, type, front=()):
-        """The type with Dims for its unknown lengths; `front`: which of several results it is."""
+    def _named(self, type, *part):
+        """The type with Dims for its unknown lengths; `part`: which of several results it is."""
         if None not in type.shape:
             return type
-        return type.with_shape([self._fresh((*front, axis) if front else axis) if d is None else d
+        return type.with_shape([self._fresh(*part, axis) if d is None else d
                                 for axis, d in enumerate(type.shape)])
 
-    def _fresh(self, axis):
-        if self._entering is not None:
-            return self.dim((self._entering, axis))
+    def _fresh(self, *place):
+        return self._new() if self._entering is None else self.dim((self._entering, *place))
+
+    def _new(self):
         self._count += 1
         return numbered(self._count - 1)
 
@@ -142,7 +142,7 @@ class Pool:
     def named(self, node, axis):
         """The key under which a fresh length of `node` is known."""
         if node.op.name == "item":
-            return self._user[node.inputs[0]], (node.attrs[0], axis)
+            return self._user[node.inputs[0]], node.attrs[0], axis
         return self._user[node], axis
 
     def enter_leaf(self, n):
@@ -166,11 +166,11 @@ class Pool:
         return node
 
     def dim(self, key):
-        """The representative length of a place: (node, axis), or a Dim the user named."""
+        """The representative length of a place: (node, axis), of one of several results (node,
+        which, axis), or a Dim the user named."""
         d = self._dims.get(key)
         if d is None:
-            self._count += 1
-            d = self._dims[key] = numbered(self._count - 1)
+            d = self._dims[key] = self._new()
         return self.find(d)
 
     def find(self, d):
@@ -207,7 +207,7 @@ class Pool:
 def _tidied(n, inputs):
     """Attributes of an application to inputs of which more is known: an index is spelled by the
     lengths of its axes.  One that is out of range is left for the call to refuse."""
-    if n.op.params[:1] != ("idx",) or inputs[0].type.shape == n.inputs[0].type.shape:
+    if n.op.params[:1] != ("idx",):
         return n.attrs
     try:
         return n.op.tidy([i.type for i in inputs], *n.attrs)
@@ -268,7 +268,7 @@ def absorb(outputs, expect=True, cut=(), prior=None):
                     new[i] = pool.enter_leaf(i)
             node = new[n] = pool._enter(n, [new[i] for i in n.inputs])
             if n.inputs:
-                news |= _learn(pool, node, asked and asked.get(n) != ())
+                news |= _learn(pool, node, asked is not None and asked.get(n) != ())
         scout = pool
         if not news:
             return pool, [new[o] for o in outputs]
@@ -282,10 +282,10 @@ def _learn(pool, node, soft):
         for (k, i), (m, j) in node.op.same([i.type for i in node.inputs], *node.attrs):
             a, b = node.inputs[k].type.shape[i], node.inputs[m].type.shape[j]
             if a is not b:  # an op that stretches a length of 1 does not ask for it to be equal
-                news |= pool.unite(a, b, node, bool(soft))
+                news |= pool.unite(a, b, node, soft)
     if pool.expect:
         for a, b in expected(node, pool.home):
-            if a is not b and a != 1 and b != 1:
+            if 1 not in (a, b):
                 news |= pool.unite(a, b, node, True)
     return news
 

@@ -76,8 +76,7 @@ def _rewrite(outputs, rules, pool, log):
         if target is not None:  # n was replaced: its normal form is its successor's
             if target in done:
                 done[n] = new = done[target]
-                if n.name and not new.name:
-                    new.name = n.name
+                new.name = new.name or n.name
                 stack.pop()
             elif target in becomes:
                 raise _loop(stack, target, why)

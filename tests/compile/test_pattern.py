@@ -1,10 +1,14 @@
 """Patterns match what they say, in every order of commutative operands, and build what they say."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from symgrad.compile import pattern
 from symgrad.compile.pattern import (
+    _matcher_text,
+    _orders,
     attempt,
     compile_lhs,
     exact,
@@ -14,7 +18,7 @@ from symgrad.compile.pattern import (
     ruleset,
     same_constant,
 )
-from symgrad.compile.pool import absorb
+from symgrad.compile.pool import Pool, absorb
 from symgrad.errors import ArgumentError
 from symgrad.node import constant, variable
 from symgrad.op import weak_numbers
@@ -92,6 +96,8 @@ def test_holes_for_attributes():
     (p,) = inputs("p")
     assert made(chosen, sum_.of(softmax.of(p, axis=1), axis=1))[0].attrs == ((1,),)
     assert made(chosen, sum_.of(softmax.of(p, axis=0), axis=1))[0] is None
+    chosen = rule("kept", exp(softmax.of(x, axis=a)), sum_.of(x, axis=a))
+    assert made(chosen, exp(softmax.of(p, axis=0)))[0].attrs == ((0,),)
 
 
 def test_attributes_that_are_written_out_must_be_equal():
@@ -179,6 +185,64 @@ def test_orders_that_say_the_same_are_compiled_once():
     assert len(compile_lhs(add.of(exp(x), log(y)))) == 2
     assert len(compile_lhs(add.of(mul.of(x, exp(y)), mul.of(z, log(y))))) == 8
     assert len(compile_lhs(sub.of(exp(x), y))) == 1
+    # and, but for holes that stand twice, none is written twice
+    for lhs in (x, 1 + x, exp(1 + x), add.of(x, exp(y)), sub.of(exp(x), y), sub.of(1, x),
+                add.of(mul.of(x, exp(y)), mul.of(z, log(y))), mul.of(exp(x + 1), neg(y + z))):
+        texts = [_matcher_text(lhs, iter(swaps))[0]
+                 for swaps in itertools.product((False, True), repeat=_orders(lhs))]
+        assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("lhs, want", [
+    (add.of(x, mul.of(y, exp(z))), """
+  if n.op is not op0: return None
+  n1 = n.inputs[1]
+  if n1.op is not op2: return None
+  n3 = n1.inputs[1]
+  if n3.op is not op4: return None
+  v0 = n3.inputs[0]
+  v1 = n1.inputs[0]
+  v2 = n.inputs[0]
+  return dict(z=v0, y=v1, x=v2)"""),
+    (sub.of(add.of(exp(x), 2), log(y)), """
+  if n.op is not op0: return None
+  n1 = n.inputs[0]
+  n2 = n.inputs[1]
+  if n2.op is not op3: return None
+  v0 = n2.inputs[0]
+  if n1.op is not op4: return None
+  n5 = n1.inputs[0]
+  n6 = n1.inputs[1]
+  if not same_constant(n6, 2): return None
+  if n5.op is not op7: return None
+  v1 = n5.inputs[0]
+  return dict(y=v0, x=v1)"""),
+    (make_vector.of(x, x), """
+  if n.op is not op0: return None
+  if len(n.inputs) != 2: return None
+  v0 = n.inputs[0]
+  if n.inputs[1] is not v0 and n.inputs[1] != v0: return None
+  return dict(x=v0)"""),
+    (sum_.of(softmax.of(x, axis=a), axis=(0,)), """
+  if n.op is not op0: return None
+  if n.attrs[0] != (0,): return None
+  n1 = n.inputs[0]
+  if n1.op is not op2: return None
+  v0 = n1.attrs[0]
+  v1 = n1.inputs[0]
+  return dict(a=v0, x=v1)"""),
+], ids=["holes last", "literals first", "number of operands", "attributes"])
+def test_a_matcher_asks_what_it_must(lhs, want):
+    """Each thing once, and what is not a hole first: that is where most nodes do not match."""
+    assert _matcher_text(lhs, itertools.repeat(False))[0] == "def match(n):" + want
+
+
+def test_matchers_are_made_once():
+    chosen = rule("once", exp(x), sqr(x))
+    assert made(chosen, exp(inputs("p")[0]))[0].op is sqr
+    matchers = pattern._MATCHERS[chosen]
+    assert made(chosen, exp(inputs("p")[0]))[0].op is sqr
+    assert pattern._MATCHERS[chosen] is matchers
 
 
 def test_a_rule_set_knows_its_rules_by_op_and_may_leave_some_out():
@@ -188,8 +252,26 @@ def test_a_rule_set_knows_its_rules_by_op_and_may_leave_some_out():
     fewer = rules.without(["a"])
     assert fewer.rules == (second,) and fewer.by_op[exp] == [second]
     assert rules.without(["a"]) is fewer and rules.without([]) is rules
+    assert rules.open_ended is False
     with pytest.raises(AssertionError, match="used twice"):
         ruleset("set", first, rule("a", log(x), x))
+
+
+def test_a_function_as_a_rule(monkeypatch):
+    """It gets the node and the pool; a node of the pool is taken as it is, others are entered."""
+    @rule_on("own", exp, kind=exact)
+    def own(node, pool):
+        """ What it does. """
+        return pool.make(sqr, node.inputs)
+
+    new, node = made(own, exp(inputs("p")[0]))
+    assert new.op is sqr and new.inputs == node.inputs and own.doc == "What it does."
+    bare = rule_on("bare", exp)(lambda node, pool: exp(node) if pool else None)
+    new, node = made(bare, exp(inputs("p")[0]))
+    assert new.inputs == (node,) and hasattr(new, "serial") and bare.doc == ""
+    monkeypatch.setattr(Pool, "intern", None)
+    pool, (node,) = absorb([exp(inputs("p")[0])])
+    assert attempt(own, node, pool).op is sqr
 
 
 def test_a_rule_without_samples_is_not_registered():

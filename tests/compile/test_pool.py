@@ -7,10 +7,13 @@ import symgrad as sg
 import symgrad.tensor as T
 from symgrad.compile.pool import Pool, absorb, expected, export, numbered
 from symgrad.errors import ShapeError
-from symgrad.node import CONST, toposort, variable
+from symgrad.node import CONST, INPUT, SHARED, toposort, variable
 from symgrad.op import make
+from symgrad.ops.body import Body, State
+from symgrad.ops.index import FULL, Slice, nonzero
 from symgrad.ops.math import add, exp, mul, sub
-from symgrad.types import Type
+from symgrad.ops.scan import item, results
+from symgrad.types import Dim, Type
 
 VECTOR = Type("float64", (None,))
 
@@ -50,7 +53,9 @@ def test_commutative_operands_are_in_the_order_of_their_age_constants_last():
                              ((two, second), (second, two)), ((second, two), (second, two)),
                              ((three, two), (three, two)), ((first, first), (first, first))):
             assert pool.make(op, inputs).inputs == want
-        assert pool.make(op, (two, pool.make(exp, (first,)))).inputs[1] is two
+        young = pool.make(exp, (first,))
+        assert pool.make(op, (two, young)).inputs == pool.make(op, (young, two)).inputs == (
+            young, two)
     assert pool.make(sub, (second, first)).inputs == (second, first)
 
 
@@ -60,6 +65,7 @@ def test_a_name_that_comes_later_is_kept_the_first_one_stays():
     named.name, again.name = "h", "g"
     assert absorb([plain])[1][0].name is None
     assert absorb([plain, named, again])[1][0].name == "h"
+    assert absorb([named, plain])[1][0].name == "h"
 
 
 def test_a_node_of_another_type_is_another_one():
@@ -70,6 +76,8 @@ def test_a_node_of_another_type_is_another_one():
     assert pool.retyped(other, other.type) is other
     assert pool.make(exp, node.inputs) is node
     assert len(pool.members) == 3
+    new = pool.make(mul, (node, node), type=other.type)  # there is none of the other type
+    assert new.type is other.type and pool.make(mul, (node, node)) is new
 
 
 def test_what_is_cut_off_is_a_leaf():
@@ -91,7 +99,7 @@ def test_a_leaf_is_entered_once():
     x, s = variable(VECTOR, "x"), sg.shared(np.zeros(3), "s")
     pool, a = entered(exp(x) + s)
     assert pool.enter_leaf(x) is pool.leaf[x] and pool.enter_leaf(s) is pool.leaf[s]
-    assert {n.op.name for n in pool.source} == {"input", "shared"}
+    assert [pool.leaf[n].op for n in (x, s)] == [INPUT, SHARED]
     final, b = entered(a, prior=pool)
     assert final.source[final.leaf[x]] is x and final.leaf[x] is final.leaf[pool.leaf[x]]
     new, = export([b], final)
@@ -100,7 +108,81 @@ def test_a_leaf_is_entered_once():
                     for d in n.type.shape])
 
 
+def test_leaves_are_older_than_what_is_computed():
+    x, y, s = variable(VECTOR), variable(VECTOR), sg.shared(np.zeros(3))
+    for leaf in (y, s):
+        pool, out = entered(exp(x) * leaf)
+        assert out.inputs == (pool.leaf[leaf], pool.make(exp, (pool.leaf[x],)))
+
+
+def test_what_rules_make_is_entered_as_of_one_line():
+    x = variable(VECTOR)
+    pool, node = entered(exp(x))
+    made = mul(add(node, 1.0), node)
+    new, same = pool.intern([made, node], ("file", 7))
+    assert new.origin == new.inputs[1].origin == ("file", 7) != node.origin
+    assert same is node and new.inputs[0] is node
+    leaves = variable(VECTOR), sg.shared(np.zeros(3))
+    assert pool.intern(leaves) == [pool.leaf[i] for i in leaves]
+    plain, = pool.intern([sub(node, 1.0)])
+    assert "test_pool" in plain.origin[0]
+
+
+def test_an_index_is_spelled_by_the_lengths_that_are_found():
+    """One that is then out of range is left for the call to refuse."""
+    x, known = variable(VECTOR), variable(Type("float64", (3,)))
+    for index, said in (((slice(0, 3),), (FULL,)), ((slice(1, 9),), (Slice(1, None, None),)),
+                        ((-1,), (2,)), ((5,), (5,))):
+        for value in (x[index], x[index] * 2.0):
+            first = absorb([value, x + known])[1][0]
+            node = first if first.op is not mul else first.inputs[0]
+            assert node.attrs == (said,)
+        assert absorb([x[index]])[1][0].attrs == x[index].attrs
+
+
 # -- lengths
+
+
+def test_lengths_that_only_a_run_tells_are_new_ones():
+    x = variable(VECTOR, "x")
+    pool, v, found, again = entered(x, nonzero.of(x), nonzero.of(x))
+    assert found is again and [d.name for d in (*v.type.shape, found.type.shape[1])] == ["d0", "d1"]
+    assert found.type.shape[0] == 1
+    made = [pool.infer(nonzero, (v,), ()) for _ in range(2)]  # of nodes that are not the user's
+    assert [t.shape[1].name for t in made] == ["d2", "d3"]
+    other = pool.make(exp, (v,))
+    assert pool.make(exp, (v,)) is other and other.type is v.type
+
+
+def test_results_of_a_loop_have_lengths_of_their_own():
+    s, w = T.dvector("s"), T.dvector("w")
+    body = Body((s, w), (s * w, nonzero.of(s)[0]), 0, (State((1,)),), (True,))
+    whole = results(T.lscalar("n"), [], [T.dmatrix("S")], [T.dvector("W")], body)[0].inputs[0]
+    parts = [make(item, (whole,), (k,)) for k in (0, 1)]
+    pool, a, b, rows = entered(*parts, T.dmatrix("x")[::2])
+    assert [d.name for d in (*a.type.shape, *b.type.shape)] == ["d5", "d1", "d6", "d7"]
+    for k, part in enumerate((a, b)):
+        for axis in (0, 1):
+            assert pool.named(part, axis) == (whole, k, axis)
+    assert pool.named(rows, 0)[1] == 0 and pool.named(rows, 0)[0].op.name == "subtensor"
+    assert a.inputs[0].type.items == (a.type, b.type) and a.inputs[0] is b.inputs[0]
+
+
+@pytest.mark.parametrize("expect", [False, True])
+def test_lengths_that_must_agree_if_they_are_asked_for(expect):
+    """What a side of a condition needs is no matter of course, nor what nobody asks for."""
+    x, y, z, c = T.dvector("x"), T.dvector("y"), T.dvector("z"), T.bscalar("c")
+    side = sg.ifelse(c, (x + y).sum(), 0.0)
+    inner = sg.ifelse(c, sg.ifelse(c, 0.0, (x + y).sum()), 1.0)
+    for out in (side, inner):
+        pool, a, b, d, *_ = entered(x, y, z, out, x * z, expect=expect)
+        assert (a.type.shape[0] is b.type.shape[0]) is expect and a.type.shape == d.type.shape
+        why = pool.reason((y, 0))
+        assert (why and (why[0].op, why[1])) == ((add, True) if expect else None)
+        why = pool.reason((z, 0))
+        assert (why[0].op, why[1]) == (mul, expect)
+    pool, *_ = entered(x + y, expect=expect)
+    assert pool.reason((y, 0))[1] is False
 
 
 def test_two_lengths_are_one_the_older_stands_for_both():
@@ -150,8 +232,10 @@ def test_operands_have_the_same_lengths():
     row = T.drow("row")
     (_, a), (one, b), _ = shapes(x, row, x + row)
     assert one == 1 and a is b
-    known = T.tensor("float64", (3, None))
+    known, n = T.tensor("float64", (3, None)), Dim("n")
     assert shapes(x, x + known)[0][0] == 3
+    (a,), (b,) = shapes(T.tensor("float64", (n,)), T.tensor("float32", (n,)))
+    assert a is b and a.name == "d0"
     with pytest.raises(ShapeError):
         absorb([T.tensor("float64", (3,)) + T.tensor("float64", (4,))])
 
@@ -175,6 +259,7 @@ def test_what_is_usually_equal():
     single = T.tensor("float64", (1, 3))
     assert not isinstance(shapes(y, single[rows, y])[0][0], int)  # a length of one may stretch
     assert not list(expected(absorb([exp(x)])[1][0], {}))
+    assert Pool().expect is False
 
 
 def test_sides_of_a_condition_are_usually_as_long_as_one_another():
@@ -182,8 +267,9 @@ def test_sides_of_a_condition_are_usually_as_long_as_one_another():
     for expect in (True, False):
         (a,), (b,), _ = shapes(x, y, sg.ifelse(c, x, y), expect=expect)
         assert (a is b) is expect
-    (a,), (b,), _ = shapes(x, y, sg.ifelse(c, x[1:], y))  # computed lengths are their own
-    assert a is not b
+    for side in (x[1:], T.tensor("float64", (3,))):  # computed lengths are their own, and numbers
+        (a,), (b,), _ = shapes(side, y, sg.ifelse(c, side, y))
+        assert a is not b and isinstance(b, Dim)
     (a,), (b,), _ = shapes(x, y, sg.ifelse(c, exp(x + y), x * 2.0), expect=True)
     assert a is b
     (a,), (b,), _ = shapes(x, y, sg.ifelse(c, exp(x + y), x * 2.0), expect=False)

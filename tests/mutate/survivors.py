@@ -65,12 +65,35 @@ EQUIVALENT = {
         "only the size of the difference counts",
     "compare.py::doubtless::swap::run.astype(complex) - want -> want - run.astype(complex)":
         "only the size of the difference counts",
+    "pool.py::Pool.make::compare::a.serial > b.serial -> a.serial >= b.serial":
+        "nodes of one age are one",
+    "pool.py::Pool._named::condition::None not in type.shape -> False":
+        "it saves work: a type with the lengths that it has is itself",
+    "pool.py::_learn::condition::a is not b -> True":
+        "it saves a call, in which nothing is united",
     "pool.py::Pool.unite::compare::int(b.name[1:]) < int(a.name[1:]) -> int(b.name[1:]) <= "
     "int(a.name[1:])":
         "two Dims that are not one have two numbers",
     "pattern.py::same_constant::drop::array.size == 1 or bool((array == value).all()) -> "
     "without array.size == 1":
         "it saves a comparison: the one element was compared before",
+    "rewrite.py::<module>::constant::10 in (10, 1000) -> 11":
+        "a budget that no rule of symgrad's comes near",
+    "rewrite.py::<module>::constant::1000 in (10, 1000) -> 1001":
+        "a budget that no rule of symgrad's comes near",
+    "rewrite.py::<module>::constant::50 in (50, 10000) -> 51":
+        "a budget that no rule of symgrad's comes near",
+    "rewrite.py::<module>::constant::10000 in (50, 10000) -> 10001":
+        "a budget that no rule of symgrad's comes near",
+    "rewrite.py::_step::condition::new.type is not node.type -> True":
+        "it saves work: a node said to have its own type is itself",
+    "rewrite.py::_step::swap::_compatible(new.type, node.type) -> _compatible(node.type, "
+    "new.type)":
+        "neither of two types is the first",
+    "rewrite.py::_step::condition::log.times is None -> False":
+        "it saves looking at the clock",
+    "pattern.py::<module>::constant::50 -> 51":
+        "some number of looks, of which nothing but time depends",
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
     # rules/parts, sides, backends/llvm/copies
