@@ -49,7 +49,7 @@ class Lengths:
         key = n, more
         d = self.spans.get(key)
         if d is None:
-            d = self.pool._fresh(None) if steps is None or more else steps
+            d = self.pool._new() if steps is None or more else steps
             self.spans[key] = d
             self.told.setdefault(d, key)
         return self.pool.find(d)
