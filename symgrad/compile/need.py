@@ -133,16 +133,15 @@ def lengths(plan, said, held):
                                        for p in plan.places[n])]
     if len(arrays) == len(said) + len(held):
         missing = later  # lengths that are only compared may differ, too
-    if missing:
-        try:
-            values = run(missing, arrays)
-        except MissingInputError:
-            n = missing[0]
-            raise ArgumentError(origin.report(
-                f"memory: a length of {n.op.name} depends on values: give arrays of the inputs "
-                "instead of shapes", n.inputs, n.origin)) from None
-        for n, value in zip(missing, values, strict=True):
-            _bind(plan, n, value.shape, known)
+    try:
+        values = run(missing, arrays)
+    except MissingInputError:
+        n = missing[0]
+        raise ArgumentError(origin.report(
+            f"memory: a length of {n.op.name} depends on values: give arrays of the inputs "
+            "instead of shapes", n.inputs, n.origin)) from None
+    for n, value in zip(missing, values, strict=True):
+        _bind(plan, n, value.shape, known)
     return known
 
 

@@ -161,6 +161,8 @@ def grown(b, a):
 ALL = scanned(grown, outputs_info=B, n_steps=N)
 BOTH = scanned(lambda b, a: (grown(b, a), b.sum()), outputs_info=[B, None], n_steps=N)
 MAP = scanned(lambda r, a: T.cumsum(r * a)[::2] + 1, sequences=X)
+UNTIL = scanned(lambda b, a: (grown(b, a), sg.until(b.sum() > 99)), outputs_info=B, n_steps=N)
+FOUND = scanned(lambda r, a: T.exp(T.cumsum(T.nonzero_values(r))).sum(), sequences=X)
 WAYS = T.cumsum(T.exp(A) + 1)[1:], T.concatenate([A, A, A])
 ROW = 10 * 8  # bytes of ten numbers
 LOOPED = {  # (inputs, outputs, what is said of them, needs on numpy, needs on python)
@@ -173,6 +175,11 @@ LOOPED = {  # (inputs, outputs, what is said of them, needs on numpy, needs on p
     "map": ((A, X), MAP, [np.ones(10), np.ones((4, 10))], (ROW, 4 * ROW), (0, 8 + 5.5 * ROW)),
     "state and map": ((A, B, N), BOTH, [(10,), (10,), 6], (ROW, 13 * ROW + 6 * 8),
                       (0, 13 * ROW + 2 * 6 * 8)),
+    # as the first, and how many steps there were
+    "until": ((A, B, N), UNTIL, [np.ones(10), np.ones(10), 6], (ROW, 13 * ROW + 8),
+              (0, 13 * ROW + 2 * 8)),
+    # what a step makes counts as nothing, if only the step can tell how long it is
+    "found": ((A, X), FOUND, [(10,), (4, 10)], (0, 6 * 8), (0, 9 * 8)),
     # the side that makes more, whether or not it runs; at last the result and twice that
     "branch, short": ((A, C), sg.ifelse(C, *WAYS) * 2, [(10,), 1], (ROW, 3 * ROW),
                       (0, 1 + 6 * ROW)),
@@ -188,3 +195,10 @@ LOOPED = {  # (inputs, outputs, what is said of them, needs on numpy, needs on p
 def test_what_loops_and_branches_take(which, backend):
     inputs, outputs, said, *needs = LOOPED[which]
     assert memory(outputs, said, inputs=inputs, backend=backend) == needs[backend == "python"]
+
+
+def test_there_is_no_machine_code_for_numpy():
+    f = sg.function([X], X * 2, backend="numpy", name="twice")
+    for word in ("ir", "asm"):
+        with pytest.raises(AttributeError, match=f"twice.{word}: there is no machine code"):
+            getattr(f, word)

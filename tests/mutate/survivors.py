@@ -10,8 +10,6 @@ EQUIVALENT = {
         "no elementwise op takes any number of operands, so that all arities are numbers",
     "rules/stabilise.py::relu_log1p::where::on(real, 'x') -> None":
         "relu takes no complex numbers",
-    "need.py::lengths::condition::missing -> True":
-        "where no length is missing nothing is run, and nothing is bound",
     # blas, canonicalise, collect, common, facts, specialise, stabilise
     "rules/collect.py::Product.leaf::compare::power > 0 -> power >= 0":
         "no factor has the power 0",
@@ -60,6 +58,8 @@ EQUIVALENT = {
     "pattern.py::same_constant::drop::array.size == 1 or bool((array == value).all()) -> "
     "without array.size == 1":
         "it saves a comparison: the one element was compared before",
+    "need.py::_follow::constant::0 in values[0] -> 1":
+        "joined arrays are equally long but along their axis, or the join fails",
     "over.py::_Run.go::constant::1e-09 in max(each, 1e-09) -> 2e-09":
         "any small number will do that is no zero",
     # rules/parts, sides
