@@ -113,7 +113,7 @@ class _Run:
             self.values = _values(values, i)
             if at and i.name is None:
                 raise ArgumentError("run: the input that takes the indices needs a name")
-            args = f._bound([], {**fixed, i.name: None}) if at else f._bound([None], fixed)
+            args = f._bound([], {**fixed, i.name: None})  # the first may go by no name
         self.args = [a if k == at else _dense(f._accepted(k, a)) for k, a in enumerate(args)]
         self.results = _Results(f.plan.outputs, self.count, reduce)
         self.native = f._enter()
