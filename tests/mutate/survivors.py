@@ -48,6 +48,9 @@ EQUIVALENT = {
     "compare.py::<module>::constant::9220239174948290561 in {'float16':…1, 'float64': "
     "9220239174948290561} -> 9220239174948290562":
         "any signalling NaN will do",
+    "compare.py::shaken::arithmetic::1 + unit * rng.uniform(-1, 1, value.shape) -> 1 - unit * "
+    "rng.uniform(-1, 1, value.shape)":
+        "numbers that are drawn of either sign",
     "compare.py::wrong::swap::have - want -> want - have":
         "only the size of the difference counts",
     "compare.py::doubtless::swap::run.astype(complex) - want -> want - run.astype(complex)":
