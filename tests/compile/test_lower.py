@@ -123,8 +123,10 @@ DECIDED = {  # outputs; their stages: target, `:` behind a mere name, operations
     "4": ([twice(chain(A, 4, one_more))], "t3: 4 A; t5 2 t3"),
     "5": ([twice(chain(A, 5, one_more))], "t4 5 A; t6 2 t4"),
     "4 of 3": ([twice(twice(A * B + 1) + 1)], "t1: 2 A,B; t4 3 t1; t6 2 t4"),
-    "name of name": ([twice(NAME) + twice(chain(NAME, 2, one_more))], "t1: 2 A; t5: 2 t1; t8 5 t1,t5"),
-    "dear name of name": ([twice(NAME) + twice(chain(NAME, 3, one_more))], "t1: 2 A; t6 3 t1; t9 5 t1,t6"),
+    "name of name": ([twice(NAME) + twice(chain(NAME, 2, one_more))],
+                     "t1: 2 A; t5: 2 t1; t8 5 t1,t5"),
+    "dear name of name": ([twice(NAME) + twice(chain(NAME, 3, one_more))],
+                          "t1: 2 A; t6 3 t1; t9 5 t1,t6"),
     "one whole": ([E, twice(E + 1)], "t0 1 A; t1: 1 t0; t3 2 t1"),
     "two whole": ([E, F, twice(E + F)], "t0 1 A; t1 1 B; t2 1 t0,t1; t4 2 t2"),
     "whole, row": ([E, twice(E + E.sum(0))], "t0 1 A; t1 0 t0; t2: 1 t0,t1; t4 2 t2"),
@@ -148,6 +150,12 @@ def test_what_is_a_stage(kernels, which):
             f"{','.join(sorted({e.source for e in parts if type(e) is Load}))}"
             for s, parts in found]
     assert "; ".join(said) == want
+
+
+def test_there_are_letters_for_any_number_of_axes(kernels):
+    x = T.tensor("float64", (None,) * 13, "x")
+    kernel, = kernels([x], T.exp(x))
+    assert [letter for letter, _ in kernel.axes] == [*"ijklmpqrsuvw", "i1"]
 
 
 def test_half_floats_are_added_in_single(kernels):
