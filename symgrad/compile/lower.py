@@ -98,7 +98,7 @@ class _Writer:
 
         for n in self.step.body:
             below = list(dict.fromkeys(self.below(n)))
-            wide = space(n.inputs[0] if n.op.kind == "reduction" else n)
+            wide = space(n)
             for i in below:
                 if works[i] and space(i) < wide or depth[i] >= DEEPEST:
                     store(i)
