@@ -84,7 +84,7 @@ class _Writer:
     def choose(self):
         uses = {}
         for n in reversed(self.step.body):
-            mine = uses.get(n, 1)
+            mine = uses.get(n)  # None: a result that no other node reads
             if n in self.results or n.op.kind == "reduction" or mine > 1 and not moves(n):
                 self.stored.add(n)
                 mine = 1
@@ -98,7 +98,7 @@ class _Writer:
 
         for n in self.step.body:
             below = list(dict.fromkeys(self.below(n)))
-            wide = space(n.inputs[0] if n.op.kind == "reduction" else n)
+            wide = space(n)
             for i in below:
                 if works[i] and space(i) < wide or depth[i] >= DEEPEST:
                     store(i)

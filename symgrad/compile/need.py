@@ -133,23 +133,22 @@ def lengths(plan, said, held):
                                        for p in plan.places[n])]
     if len(arrays) == len(said) + len(held):
         missing = later  # lengths that are only compared may differ, too
-    if missing:
-        try:
-            values = run(missing, arrays)
-        except MissingInputError:
-            n = missing[0]
-            raise ArgumentError(origin.report(
-                f"memory: a length of {n.op.name} depends on values: give arrays of the inputs "
-                "instead of shapes", n.inputs, n.origin)) from None
-        for n, value in zip(missing, values, strict=True):
-            _bind(plan, n, value.shape, known)
+    try:
+        values = run(missing, arrays)
+    except MissingInputError:
+        n = missing[0]
+        raise ArgumentError(origin.report(
+            f"memory: a length of {n.op.name} depends on values: give arrays of the inputs "
+            "instead of shapes", n.inputs, n.origin)) from None
+    for n, value in zip(missing, values, strict=True):
+        _bind(plan, n, value.shape, known)
     return known
 
 
 def _follow(plan, arrays, known):
     """Bind the lengths that views, windows, joins and loops make of other lengths: what can be told
     without the elements of any array."""
-    exact = {n: a for n, a in arrays.items() if not n.type.ndim}
+    exact = dict(arrays)
 
     def value(n):
         """A scalar's value, or an array of the right shape; None where neither is known."""
@@ -166,16 +165,18 @@ def _follow(plan, arrays, known):
         if n.op.kind == "item" and n in plan.places:
             whole = n.inputs[0]
             steps = value(whole.inputs[0])
-            if steps is not None and whole.op.kind == "branch":
+            if steps is None:
+                continue
+            if whole.op.kind == "branch":
                 operands = [Type(i.type.dtype, tuple([known.get(d, d) for d in i.type.shape]))
                             for i in whole.inputs[1:]]
                 side = whole.attrs[0 if steps else 1].shapes(tuple(operands))[0]
                 shape = side[n.attrs[0]].shape
-                if all(isinstance(d, int) for d in shape):
-                    _bind(plan, n, shape, known)
-            elif steps is not None:
+            else:
                 rows = whole.attrs[0].rows(n.attrs[0], int(steps))
-                _bind(plan, n, (rows, *[known.get(d, d) for d in n.type.shape[1:]]), known)
+                shape = (rows, *[known.get(d, d) for d in n.type.shape[1:]])
+            if all(isinstance(d, int) for d in shape):
+                _bind(plan, n, shape, known)
             continue
         scalar = not n.type.ndim and n.op.kind in ("elementwise", "source")
         if not scalar and n not in plan.places:
@@ -246,29 +247,25 @@ def held(code, known):
             insides = [entered(p.plan, n, known) for p in programs]
             needs = [held(p, inside) for p, inside in zip(programs, insides, strict=True)]
             kept += max([k for k, _ in needs])
-            during = after = 0
-            if n.op.kind == "loop":
-                during, after = _beside(n.attrs[0], programs[0].plan, insides[0])
-            results = parts[n]
-            stays = results if n.op.kind == "loop" else 0
-            peak = max(peak, alive + stays + during + max([fresh for _, fresh in needs]),
-                       alive + results + after)
-            alive += results
+            beside = 0
+            if n.op.kind == "loop":  # its results are there before the first step
+                beside = parts[n] + _before(n.attrs[0], programs[0].plan, insides[0])
+            peak = max(peak, alive + beside + max([fresh for _, fresh in needs]))
+            alive += parts[n]
     return kept, max(peak, alive + sum([known.bytes(n.type) for n in code.copied]))
 
 
-def _beside(body, plan, inside):
-    """Bytes there beside a loop's results: in a step, what the step before made of rows that are
-    kept (of others it is the result); after the last one, what it made."""
+def _before(body, plan, inside):
+    """Bytes that are there in a step of what the step before made: rows that are kept, and are
+    copied (of others they are the result)."""
     keeps = [*[s.keep for s in body.states], *body.maps]
-    made = [(inside.bytes(o.type), keep) for o, keep in zip(plan.outputs, keeps, strict=False)]
-    return sum([size for size, keep in made if keep]), sum([size for size, _ in made])
+    return sum([inside.bytes(o.type) for o, keep in zip(plan.outputs, keeps, strict=False) if keep])
 
 
 def entered(plan, node, known):
-    """The lengths in a body of a loop or a branch, given those around it; what only a step can tell
-    counts as nothing."""
-    body, operands, inside = node.attrs[0], node.inputs[1:], Lengths(known)
+    """The lengths in a body of a loop or a branch, given those around it, whose names mean others;
+    what only a step can tell counts as nothing."""
+    body, operands, inside = node.attrs[0], node.inputs[1:], Lengths()
     for leaf, (k, _) in zip(plan.inputs, body.reads(), strict=True):
         shape = operands[k].type.shape[body.inner(k):]
         _bind(plan, leaf, [known.of(d) for d in shape], inside)

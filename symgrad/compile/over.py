@@ -41,10 +41,11 @@ class Loops(Entered):
         if isinstance(indices, int | np.integer) and not isinstance(indices, bool):
             if indices < 0:
                 raise ArgumentError(f"run: a function cannot be called {indices} times")
-            if any(i.value is None for i in open_):
+            missing = [i.name or "the index" for i in open_ if i.value is None]
+            if missing:
                 raise ArgumentError(f"run: {indices} calls with the same arguments need a value of "
-                                    f"{open_[0].name or 'the index'}; run(range({indices})) gives "
-                                    "it one after another")
+                                    f"{missing[0]}; run(range({indices})) gives it one after "
+                                    "another")
             return _Run(self, None, range(int(indices)), fixed, every, callback, progress, reduce
                         ).go()
         if len(open_) > 1:
@@ -105,22 +106,18 @@ class _Run:
         self.f, self.at, self.count, self.done = f, at, len(values), 0
         self.every = every or (1 if callback else None)
         self.callback, self.progress = callback, progress
-        self.values = None if at is None else _values(values, f.program.inputs[at])
-        name = None if at is None else f.program.inputs[at].name
-        if at is None or name is not None:
-            args = f._bound([], fixed if at is None else {**fixed, name: 0})
-        elif at == 0:
-            args = f._bound([0], fixed)
+        if at is None:
+            self.values, args = None, f._bound([], fixed)
         else:
-            raise ArgumentError("run: the input that takes the indices needs a name")
+            i = f.program.inputs[at]
+            self.values = _values(values, i)
+            if at and i.name is None:
+                raise ArgumentError("run: the input that takes the indices needs a name")
+            args = f._bound([], {**fixed, i.name: None})  # the first may go by no name
         self.args = [a if k == at else _dense(f._accepted(k, a)) for k, a in enumerate(args)]
         self.results = _Results(f.plan.outputs, self.count, reduce)
         self.native = f._enter()
         self.chunks = self.native is not None and self.native.loops
-        if self.chunks:
-            if at is not None:
-                self.args[at] = self.values[0] if self.count else None
-            self.lock = self.native.lock
 
     def go(self):
         with self._noted(), self._bar() as bar:
@@ -143,20 +140,20 @@ class _Run:
     def _chunk(self, stop):
         """Calls up to `stop`, or fewer; at least one."""
         f, results, native = self.f, self.results, self.native
+        args = list(self.args)
+        if self.at is not None:
+            args[self.at] = self.values[self.done]
         if self.chunks and results.rows is not None and not results.lists:
             stop = min(stop, self.done + results.room())
-            with self.lock:
+            with native.lock:
                 native.prepare(self.at, self.values)
                 self.running = True
-                done, strays = native.chunk(self.args, self.done, stop, results.rows,
-                                            results.turn, results.step)
+                done, strays = native.chunk(args, self.done, stop, results.rows, results.turn,
+                                            results.step)
                 self.done, self.running = self.done + done, False
             results.took(done, strays)
             if done:
                 return
-        args = list(self.args)
-        if self.at is not None:
-            args[self.at] = self.values[self.done]
         made = f(*args)
         self.done += 1
         form = f.program.form
@@ -200,11 +197,11 @@ class _Results:
         self.count, self.reduce, self.turn = count, reduce, 0
         self.rows, self.lists, self.totals = None if outputs else [], {}, None
         self.step = 0 if reduce == "last" else 1
-        self.free = count if not outputs or reduce in (None, "last") else 0
+        self.free = count  # until the first results say how large they are
 
     def room(self):
         """How many more calls the rows have room for."""
-        return self.free - self.turn if self.step else self.count
+        return self.free - self.turn
 
     def put(self, made):
         """The results of one call."""
@@ -220,7 +217,7 @@ class _Results:
     def _start(self, made):
         if self.reduce in ("mean", "sum"):
             large = max([m.nbytes for m in made])
-            self.free = min(self.count, max(1, BLOCK // large)) if large else self.count
+            self.free = min(self.count, max(1, BLOCK // max(1, large)))
         size = 1 if self.reduce == "last" else self.free
         self.rows = [np.empty((size, *m.shape), m.dtype) for m in made]
 
@@ -263,7 +260,7 @@ class _Results:
                     for k, r in enumerate(self.rows)]
         if self.turn:
             self._add()
-        return [_narrow(t / done if self.reduce == "mean" else t, r.dtype, self.reduce)
+        return [_narrow(t / done if self.reduce == "mean" else t, r.dtype)
                 for t, r in zip(self.totals, self.rows, strict=True)]
 
     def _nothing(self):
@@ -284,9 +281,8 @@ def _wide(dtype):
         dtype.kind, np.complex128)
 
 
-def _narrow(total, dtype, reduce):
-    keep = dtype.kind in "fc"
-    return np.asarray(total, dtype if keep else None)
+def _narrow(total, dtype):
+    return np.asarray(total, dtype if dtype.kind in "fc" else None)
 
 
 def _values(values, i):

@@ -63,6 +63,29 @@ def test_what_rounds_is_shaken_by_some_units(moved):
     np.testing.assert_allclose(other, plain, rtol=1e-14)
 
 
+@pytest.mark.parametrize("total", [T.sum, lambda x: T.dot(x, T.ones_like(x))])
+def test_what_is_added_up_is_shaken_before(total):
+    """What is left of large numbers differs by much more than its own last place."""
+    nodes, large = computed(total(X)), np.array([1e8, 1.0, -1e8])
+    found = [evaluate(nodes, {X: large}, np.random.default_rng(k))[nodes[-1]] for k in range(3)]
+    assert evaluate(nodes, {X: large})[nodes[-1]] == 1 and max(np.abs(np.array(found) - 1)) > 1e-9
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_loops_and_branches_as_compiled(number):
+    c = T.bscalar("c")
+    rows, _ = sg.scan(lambda x: (x * 2, T.constant(3.0)), sequences=X)
+    sides = T.exp(X), T.concatenate([X, X])
+    f = sg.function([X, c], [sg.ifelse(c, *sides), *rows], backend="numpy")
+    assert any(n.op.kind == "branch" for n in f.plan.nodes)
+    values = evaluate(f.plan.nodes, dict(zip(f.plan.inputs, [A, np.int8(number)], strict=True)))
+    want = np.exp(A) if number else np.concatenate([A, A])
+    np.testing.assert_array_equal(values[f.plan.outputs[0]], want)
+    found = evaluate(computed(*rows), {X: A})
+    np.testing.assert_array_equal(found[rows[0]], A * 2)
+    np.testing.assert_array_equal(found[rows[1]], np.full(7, 3.0))
+
+
 def test_elements_that_a_source_has_are_not_shaken():
     value = np.array([[1.0, 2, 3], [1, 5, 3]])
     for source, still in (([1.0, 2, 3], [[1, 1, 1], [1, 0, 1]]), ([[1.0], [5]], [[1, 0, 0],
@@ -82,7 +105,8 @@ def test_elements_that_a_source_has_are_not_shaken():
 def test_shapes_that_stretch():
     for shape, other, answer in (((), (3,), True), ((1,), (3,), True), ((3,), (2, 3), True),
                                  ((2,), (2, 3), False), ((2, 1), (2, 3), True),
-                                 ((1, 2, 3), (2, 3), False), ((3,), (1,), False)):
+                                 ((1, 2, 3), (2, 3), False), ((3,), (1,), False),
+                                 ((3, 2), (2, 2), False), ((2, 3), (5, 3), False)):
         assert fits(shape, other) is answer
 
 
@@ -146,6 +170,10 @@ def test_the_first_element_that_is_wrong(monkeypatch):
     assert found.at == () and "at [" not in str(found) and "elements" not in str(found)
     with pytest.raises(ShapeError, match=r"shape \(3,\), the interpreter has \(7,\)"):
         difference(nodes, {X: A}, {row: truth[row][:3]})
+    half = T.vector("half", dtype="float16")
+    moved, want = half[::-1], np.array([1247 / 1024], np.float16)
+    have = want + np.float16(5 / 1024)  # 4e-3 of it are less than 5 / 1024, though not of this one
+    assert difference([moved], {half: want}, {moved: have}).have == have[0]
     count, right = [], compare.evaluate
     monkeypatch.setattr(compare, "evaluate", lambda *a: count.append(a) or right(*a))
     less = T.exp(X) * 1e8 + 1 - T.exp(X) * 1e8  # what is left of the digits
@@ -153,6 +181,8 @@ def test_the_first_element_that_is_wrong(monkeypatch):
     truth = right(nodes, {X: A})
     assert difference(nodes, {X: A}, {n: truth[n] + 1e-9 for n in nodes[-2:]}) is None
     assert len(count) == 1 + SHAKEN  # the runs are for all of them
+    count.clear()
+    assert difference(nodes, {X: A}, {nodes[-1]: truth[nodes[-1]]}) is None and len(count) == 1
 
 
 # -- NaN and infinity
@@ -177,7 +207,7 @@ def test_where_nan_comes_from():
     big = np.full(3, 1e200)
     n, at, value, met = introduced(computed(T.dot(X, X) + 1), {X: big})
     assert n.op.name == "dot" and at == () and met == []
-    assert "from finite values\n" in non_finite((n, at, value, met)) + "\n"
+    assert "dot: inf from finite values\n" in non_finite((n, at, value, met)) + "\n"
     assert introduced(computed(T.log(X) + 1), {X: np.array([1.0, np.inf])}) is None
 
 

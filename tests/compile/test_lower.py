@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import symgrad.tensor as T
-from symgrad.compile.kernel import Index, Lit, Load, body_key, show, walk
+from symgrad.compile.kernel import Apply, Index, Lit, Load, body_key, show, walk
 from symgrad.compile.lower import lower, name_nodes
 from symgrad.compile.spell import LOWERED, fusible
 from symgrad.interpret import run
@@ -95,6 +95,75 @@ def test_long_chains_are_cut(kernels):
     assert 100 < len(kernel.stages) < 1500
     assert max([text.count("(") for text in lines(kernel)]) <= 12
     assert len(kernels([x], T.exp(z))) == 1
+
+
+def chain(x, k, op=T.exp):
+    for _ in range(k):
+        x = op(x)
+    return x
+
+
+def one_more(x):
+    return x + 1
+
+
+def twice(s):
+    return T.exp(s) * s
+
+
+A, B, V, K = T.matrix("A"), T.matrix("B"), T.vector("v"), T.lscalar("k")
+E, F, ROOT = T.exp(A), T.exp(B), T.sqrt(V + 1)
+NAME = chain(A, 2, one_more)
+DECIDED = {  # outputs; their stages: target, `:` behind a mere name, operations, what is read
+    "10": ([chain(V, 10)], "t9 10 v"),
+    "11": ([chain(V, 11)], "t9 10 v; t10 1 t9"),
+    "23": ([chain(V, 23)], "t9 10 v; t19 10 t9; t22 3 t19"),
+    "two": ([chain(V, 7) + chain(V, 11, T.tanh)], "t16 10 v; t18 9 t16,v"),
+    "moved": ([T.exp(chain(A, 10).T)], "t9 10 A; t11 1 t9"),
+    "4": ([twice(chain(A, 4, one_more))], "t3: 4 A; t5 2 t3"),
+    "5": ([twice(chain(A, 5, one_more))], "t4 5 A; t6 2 t4"),
+    "4 of 3": ([twice(twice(A * B + 1) + 1)], "t1: 2 A,B; t4 3 t1; t6 2 t4"),
+    "name of name": ([twice(NAME) + twice(chain(NAME, 2, one_more))],
+                     "t1: 2 A; t5: 2 t1; t8 5 t1,t5"),
+    "dear name of name": ([twice(NAME) + twice(chain(NAME, 3, one_more))],
+                          "t1: 2 A; t6 3 t1; t9 5 t1,t6"),
+    "one whole": ([E, twice(E + 1)], "t0 1 A; t1: 1 t0; t3 2 t1"),
+    "two whole": ([E, F, twice(E + F)], "t0 1 A; t1 1 B; t2 1 t0,t1; t4 2 t2"),
+    "whole, row": ([E, twice(E + E.sum(0))], "t0 1 A; t1 0 t0; t2: 1 t0,t1; t4 2 t2"),
+    "column": ([E, twice(E + E.sum(1, keepdims=True))], "t0 1 A; t1 0 t0; t3: 1 t0,t1; t5 2 t3"),
+    "not kept": ([twice((A + 1) * (B + 1))], "t2: 3 A,B; t4 2 t2"),
+    "names": ([twice(A + 1) + twice(B + 1) + twice((A + 1) * (B + 1))],
+              "t0: 1 A; t3: 1 B; t7: 1 t0,t3; t10 8 t0,t3,t7"),
+    "kept, 4": ([E, twice(chain(E, 4, one_more))], "t0 1 A; t4: 4 t0; t6 2 t4"),
+    "row, 4": ([twice(chain(A * ROOT.dimshuffle(0, "x"), 3, one_more))],
+               "t2 2 v; t6: 4 A,t2; t8 2 t6"),
+    "deeper": ([chain(chain(V, 3) + chain(V, 7, T.tanh), 4)], "t12 13 v; t14 2 t12"),
+    "result": ([A + 1, twice(A + 1)], "t0 1 A; t2 2 t0"),
+    "wide": ([A / ROOT.dimshuffle(0, "x")], "t2 2 v; t3 1 A,t2"),
+    "moved row": ([A * V.dimshuffle(0, "x")], "t1 1 A,v"),
+    "moved twice": ([ROOT, A / ROOT.dimshuffle(0, "x")], "t1 2 v; t3 1 A,t1"),
+    "mover twice": ([twice(A.T)], "t2 2 A"),
+    "reduced": ([(A * V).sum(0)], "t1 1 A,v"),
+    "rows": ([(A * ROOT).sum(1)], "t1 2 v; t3 1 A,t1"),
+    "picked": ([T.exp(B) + T.exp(A)[K + 1]], "t0 1 k; t1 1 A; t4 2 B,t2"),
+}
+
+
+@pytest.mark.parametrize("which", DECIDED)
+def test_what_is_a_stage(kernels, which):
+    outputs, want = DECIDED[which]
+    made = kernels([A, B, V, K], *outputs)
+    found = [(s, list(walk(s.expr))) for kernel in made for s in kernel.stages]
+    said = [f"{s.target}{':' * s.inline} {sum([type(e) is Apply for e in parts])} "
+            f"{','.join(sorted({e.source for e in parts if type(e) is Load}))}"
+            for s, parts in found]
+    assert "; ".join(said) == want
+
+
+def test_there_are_letters_for_any_number_of_axes(kernels):
+    x = T.tensor("float64", (None,) * 13, "x")
+    kernel, = kernels([x], T.exp(x))
+    assert [letter for letter, _ in kernel.axes] == [*"ijklmpqrsuvw", "i1"]
 
 
 def test_half_floats_are_added_in_single(kernels):
