@@ -14,7 +14,7 @@ from symgrad.ops.index import FULL, Slice, gather, inside, slots, subtensor
 from symgrad.ops.join import join
 from symgrad.ops.lengths import length
 from symgrad.ops.logic import cast
-from symgrad.ops.math import add, neg
+from symgrad.ops.math import add
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import squeeze, transpose, unsqueeze
 from symgrad.ops.source import arange, zeros_like
@@ -341,42 +341,6 @@ def WRITE_OVER_WRITE(node, pool):
         return None
     return pool.make(inc_subtensor, (first.inputs[0], *node.inputs[1:]), node.attrs, node.origin,
                      node.type)
-
-
-MOST_PARTS = 64  # of a tensor, that are written one by one
-
-
-def _slopes_of_parts(m):
-    """The cotangent of a matrix that is read in three parts."""
-    whole = zeros_like(m)
-    for a, b in ((3, None), (0, 1), (1, 3)):
-        whole = inc_subtensor.of(whole, neg(m[:, a:b]), idx=(FULL, Slice(a or None, b)))
-    return whole
-
-
-@rule_on("writes_as_join", inc_subtensor, kind=rounding, samples=lambda: [
-    _slopes_of_parts(mat()), _slopes_of_parts(var("float64", None, 5))])
-def WRITES_AS_JOIN(node, pool):
-    """Zeros in which parts are written one behind the other, up to the end, are the parts,
-    joined."""
-    chain, base = [], node
-    while base.op is inc_subtensor and len(base.inputs) == 2 and len(chain) < MOST_PARTS:
-        chain.append(base)
-        base = base.inputs[0]
-    cut = {k for n in chain for k, e in enumerate(n.attrs[0]) if e != FULL}
-    if len(cut) != 1 or not zeros(base):
-        return None
-    axis, = cut
-    parts = {}
-    for n in chain:
-        entry, y = n.attrs[0][axis], n.inputs[1]
-        if not isinstance(entry, Slice) or entry.step is not None or y.type.ndim != n.type.ndim:
-            return None
-        parts[entry.start or 0] = entry.stop, y
-    starts = sorted(parts)
-    if len(starts) != len(chain) or [*starts, None] != [0, *[parts[k][0] for k in starts]]:
-        return None  # they overlap, or there is something between them
-    return join.of(*[parts[k][1] for k in starts], axis=axis)
 
 
 RULES = (WHOLE, PART_OF_PART, PART_OF_TRANSPOSED, PART_OF_UNSQUEEZED, ALL_ROWS, JOIN_OF_JOINED,

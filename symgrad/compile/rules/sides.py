@@ -176,7 +176,7 @@ class _Sides:
         read = [n for t in sides for n in self.cone([*targets[t], *extra[t]], assumed[t])[1]]
         for t in sides:
             for n in extra[t]:
-                targets[t].append(self.guarded(n, read))
+                targets[t].append(self.guarded(n, (condition, t), read))
                 targets[not t].append(self.nothing(n.type, read))
         inside, operands = {}, {}
         for t in sides:
@@ -218,13 +218,14 @@ class _Sides:
                 found[n] = None
         return [n for n in cone if n in found] + [n for n in found if n not in cone]
 
-    def guarded(self, n, read):
+    def guarded(self, n, side, read):
         """A value to be handed out, only asked for where it is."""
         value = n
         for condition, taken in reversed(self.asked[n]):
-            both = value, self.nothing(n.type, read)
-            value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
-                                   n.origin, n.type)
+            if (condition, taken) != side:
+                both = value, self.nothing(n.type, read)
+                value = self.pool.make(ifelse, (condition, *(both if taken else both[::-1])), (),
+                                       n.origin, n.type)
         return value
 
     def nothing(self, type, read):

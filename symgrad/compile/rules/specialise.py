@@ -23,7 +23,8 @@ from symgrad.compile.rules.common import (
     vec,
     zeros,
 )
-from symgrad.compile.rules.parts import WRITES_AS_JOIN, counts
+from symgrad.compile.rules.parts import counts
+from symgrad.compile.rules.written import WRITES_AS_JOIN
 from symgrad.node import constant
 from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.lengths import length, lengths, product

@@ -29,6 +29,8 @@ def treed(outputs, order, pool, light):
     # first condition -> conditions of its longest chain
     longest = {c[0]: c for c in sorted([c for c, _ in chains.values()], key=len)}
     good = {first: len(c) >= LONG for first, c in longest.items()}
+    if True not in good.values():  # no chain has len(c) >= LONG
+        return outputs
     behind = set()  # what reads a shorter one, which therefore cannot ask for it
     for n in order:
         c = chains[n][0] if n in chains else ()

@@ -8,6 +8,9 @@ them is arithmetic on the number.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 import numpy as np
 
 from symgrad.compile.pattern import exact, rounding, rule_on
@@ -17,8 +20,8 @@ from symgrad.ops import OPS
 from symgrad.ops.ifelse import ifelse
 from symgrad.ops.index import Slice, gather, subtensor
 from symgrad.ops.join import continued
-from symgrad.ops.lengths import length, make_vector
-from symgrad.ops.math import exp, neg, sub
+from symgrad.ops.lengths import known, length, make_vector
+from symgrad.ops.math import exp, mul, neg, sub
 from symgrad.ops.nn import log_softmax, softmax
 from symgrad.ops.reduce import sum_
 from symgrad.ops.shape import broadcast_to, reshape, specify_shape, squeeze, transpose, unsqueeze
@@ -182,16 +185,41 @@ def leading(axes):
              subtensor.of(broadcast_to.of(num(), 3, 4), idx=(Slice(1), 2)),
              transpose.of(broadcast_to.of(num(), 3, 4))])
 def VIEW_OF_FILL(node, pool):
-    """A view of a number everywhere is that number everywhere."""
+    """A view of a number everywhere is that number everywhere; not where the call may have to
+    refuse it: an index out of range, a reshape to more or fewer elements."""
     wide = node.inputs[0]
     if wide.op is not broadcast_to or wide.inputs[0].type.ndim:
         return None
     if node.op is subtensor and not sure(node.attrs[0], wide.type.shape):
         return None
-    new = node.inputs[1:] if node.op is reshape else measure(node.type.shape, wide)
+    new = node.inputs[1:]
+    if node.op is not reshape:
+        new = measure(node.type.shape, wide)
+    elif elements(new) != elements(wide.inputs[1:]):
+        return None
     if new is None:
         return None
     return broadcast_to.of(wide.inputs[0], *new) if new else wide.inputs[0]
+
+
+def elements(lengths):
+    """The product of lengths as far as it is known: whether one is left open, a number, and how
+    often there is which Dim or scalar.  A reshaped tensor has as many as what it is made of."""
+    told = tuple([known(n) for n in lengths])
+    for n in lengths:
+        if n.op is length and n.inputs[0].op is reshape and n.inputs[0].type.shape == told:
+            told = n.inputs[0].inputs[0].type.shape
+            break
+    else:
+        told = [n if d is None else d for n in factors(lengths) for d in [known(n)]]
+    numbers = [d for d in told if isinstance(d, int)]
+    return -1 in numbers, math.prod(numbers), Counter([d for d in told if not isinstance(d, int)])
+
+
+def factors(scalars):
+    """What scalars are products of."""
+    for n in scalars:
+        yield from factors(n.inputs) if n.op is mul else [n]
 
 
 @rule_on("stretched_operand", *ELEMENTWISE, kind=exact, samples=lambda: [

@@ -30,20 +30,6 @@ def write(x, y, *scalars, idx, set=False):
     return inc_subtensor.of(x, y, *scalars, idx=idx, set=set)
 
 
-def columns(*bounds, like=None, y=None):
-    """Zeros in which ranges of columns are written."""
-    like = mat() if like is None else like
-    whole = zeros_like(like)
-    for b in bounds:
-        whole = write(whole, neg(like[:, slice(*b)]) if y is None else y, idx=(FULL, Slice(*b)))
-    return whole
-
-
-def several(k):
-    """k columns one behind the other, and what is left."""
-    return columns(*[(j or None, j + 1) for j in range(k)], (k, None))
-
-
 def at(i, j, graph):
     return given((num("int64"), num("int64")), lambda p: graph(p[i], p[j]))
 
@@ -149,22 +135,6 @@ CASES = [
         write(mat(), num(), i, idx=("@", FULL)), vec(), j, idx=("@", FULL))), False),
     ("WRITE_OVER_WRITE", given((mat(), vec("int64")), lambda p: write(
         write(p[0], num(), p[1], idx=("#", FULL)), num(), p[1], idx=("#", FULL), set=True)), False),
-    ("WRITES_AS_JOIN", given(vec(), lambda v: write(
-        write(zeros_like(v), num(), idx=(0,)), v[1:], idx=(Slice(1),))), False),
-    ("WRITES_AS_JOIN", at(0, 0, lambda i, j: write(write(zeros_like(VEC), VEC[:i], i, idx=(
-        Slice(None, "@"),)), VEC[j:], j, idx=(Slice("@"),))), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, None)), True),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, 5), like=var("float64", None, 5)), True),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, None), (None, 2)), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, 4), like=var("float64", None, 5)), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, None), y=num()), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, 2), (2, None)), False),
-    ("WRITES_AS_JOIN", columns((None, 3), (3, 1), (1, None)), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, -1), (-1, None)), False),
-    ("WRITES_AS_JOIN", columns((None, -1), (-1, None)), False),
-    ("WRITES_AS_JOIN", columns((None, 2), (2, None, 2)), False),
-    ("WRITES_AS_JOIN", several(parts.MOST_PARTS - 1), True),
-    ("WRITES_AS_JOIN", several(parts.MOST_PARTS), False),
 ]
 
 
@@ -183,7 +153,3 @@ def test_the_whole_of_what_has_a_less_known_length():
     assert attempt(parts.WHOLE, pool.make(subtensor, (x,), ((FULL,),)), pool) is x
     three = pool.make(subtensor, (x,), ((FULL,),), type=THREE.type)
     assert attempt(parts.WHOLE, three, pool) is None
-
-
-def test_there_are_as_many_parts_as_that():
-    assert parts.MOST_PARTS == 64

@@ -19,7 +19,7 @@ from symgrad.ops.logic import cast
 from symgrad.ops.reduce import any_, max_, sum_
 from symgrad.ops.scatter import inc_subtensor
 from symgrad.ops.shape import broadcast_to, unsqueeze
-from symgrad.ops.source import arange, zeros_like
+from symgrad.ops.source import arange
 from symgrad.types import Dim
 
 M, V, N, AT, TO = mat(), vec(), num(), num("int64"), num("int64")
@@ -235,31 +235,6 @@ def write(x, y, *scalars, idx, set=False):
 ], ids=words)
 def test_writes(rule, graph, fires):
     check(rule, graph, fires, lengths=(2, 3))
-
-
-def in_parts(x, cuts, value=None):
-    """Zeros like x, into which its slices are written."""
-    out = zeros_like(x)
-    for a, b in cuts:
-        idx = tidy_index([x.type], (Slice(a, b),))[0]
-        out = inc_subtensor.of(out, subtensor.of(x, idx=idx) if value is None else value, idx=idx)
-    return out
-
-
-@pytest.mark.parametrize("x,cuts,fires", [
-    (V, [(0, 2), (2, None)], True), (V, [(2, None), (0, 2)], True), (M, [(0, 2), (2, None)], True),
-    (FIVE, [(0, 2), (2, 5)], True), (V, [(0, 5), (5, 2), (2, None)], False),
-    (V, [(0, 0), (0, None)], False), (V, [(0, 2), (2, 5)], False),
-    (V, [(0, 2), (2, -1), (-1, None)], False), (V, [(0, -2), (-2, None)], False),
-    (V, [(0, 2), (3, None)], False), (V, [(0, 2), (0, None)], False), (V, [(1, None)], False),
-    (V, [(k, k + 1) for k in range(63)] + [(63, None)], True),
-    (V, [(k, k + 1) for k in range(64)] + [(64, None)], False)], ids=str)
-def test_writes_as_join(x, cuts, fires):
-    check(parts.WRITES_AS_JOIN, in_parts(x, cuts), fires)
-
-
-def test_numbers_that_are_written_are_no_parts():
-    check(parts.WRITES_AS_JOIN, in_parts(V, [(0, 2), (2, None)], 1.0), False)
 
 
 # -- reductions
