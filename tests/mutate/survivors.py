@@ -113,4 +113,8 @@ EQUIVALENT = {
     # rules/views, shapes
     "rules/shapes.py::sum_of_scaled::constant::1 in np.asarray(1, factor.type.dtype) -> 2":
         "the sum of nothing is multiplied with it, or divided by it: any number but zero will do",
+    # rules/written
+    "rules/written.py::fills::drop::i not in seen and d in getattr(i.type, 'shape', ()) -> "
+    "without d in getattr(i.type, 'shape', ())":
+        "it saves going where no such length is",
 }

@@ -51,13 +51,21 @@ def ones(k):
     return rows(*[(j, j + 1) for j in range(k)], (k, None))
 
 
-def parted(*sizes, like=None):
-    """Ranges up to 2 and from there on, in which vectors of these sizes are written."""
-    whole, start = zeros_like(vec() if like is None else like), None
-    for stop, n in zip((2, None), sizes, strict=True):
+def parted(*sizes, like=None, stops=(2, None), whole=None):
+    """Ranges up to these stops, in which vectors of these sizes are written."""
+    whole, start = zeros_like(vec() if like is None else like) if whole is None else whole, None
+    for stop, n in zip(stops, sizes, strict=True):
         whole = write(whole, var("float64", n), idx=(Slice(start, stop),))
         start = stop
     return whole
+
+
+def tangled(x):
+    """A value to which there are more ways than can be gone one by one."""
+    a, b = x, exp(x)
+    for _ in range(60):
+        a, b = b, a * b
+    return b
 
 
 FIVE = var("float64", 5)
@@ -83,6 +91,8 @@ CASES = [
     # what is written is as long as the range: known, read from such a range, or not for sure
     (parted(2, None), True), (parted(3, None), False), (parted(1, None), False),
     (parted(None, None), False), (parted(2, 3, like=FIVE), True),
+    (parted(2, 2, None, stops=(2, 4, None)), True), (parted(2, 4, None, stops=(2, 4, None)), False),
+    (parted(None, 2, None, stops=(2, 4, None)), False), (parted(2, None, whole=vec()), False),
     (columns((None, 2), (2, None), y=lambda part: exp(part * part)), True),
     (columns((None, 2), (2, None), y=lambda part: exp(part + mat())), True),
     (given(vec(), lambda v: write(rows((None, 2), like=v, y=v[1:3]), v[2:], idx=(Slice(2),))),
@@ -93,6 +103,12 @@ CASES = [
                                   idx=(FULL, Slice(2)))), False),
     (given(mat(), lambda m: write(columns((None, 2), like=m, y=lambda part: transpose.of(
         transpose.of(m)[:2])), m[:, 2:], idx=(FULL, Slice(2)))), True),
+    (given(var("float64", 3, None), lambda m: write(
+        rows((None, 2), like=m[0], y=m[1, :2]), m[1, 2:], idx=(Slice(2),))), True),
+    (given(var("float64", None, 3), lambda m: write(
+        rows((None, 2), like=mat()[0], y=m[:2, 1]), mat()[1, 2:], idx=(Slice(2),))), False),
+    (given(vec(), lambda v: write(rows((None, 2), like=v, y=tangled(v[1:])), v[2:],
+                                  idx=(Slice(2),))), False),
 ]
 
 
