@@ -198,11 +198,11 @@ def SCALED_PLACE(node, pool):
     given(mat(), lambda p: p + inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL))),
     given(mat(), lambda p: p - inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)))])
 def ADD_INTO(node, pool):
-    """x plus zeros in which something was written is x in which it is added."""
+    """x plus zeros of its shape in which something was written is x in which it is added."""
     for other, part in [node.inputs, node.inputs[::-1]] if node.op is add else [node.inputs]:
         if part.op is not inc_subtensor or part.attrs[1] or other.type is not node.type:
             continue
-        if zeros(part.inputs[0]):
+        if part.type.shape == node.type.shape and zeros(part.inputs[0]):
             value = part.inputs[1] if node.op is add else neg.of(part.inputs[1])
             return inc_subtensor.of(other, value, *part.inputs[2:], idx=part.attrs[0])
     return None

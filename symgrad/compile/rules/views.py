@@ -18,7 +18,7 @@ from symgrad.compile.rules.common import given, mat, measure, num, sizes, spread
 from symgrad.compile.rules.parts import backward, sure
 from symgrad.ops import OPS
 from symgrad.ops.ifelse import ifelse
-from symgrad.ops.index import Slice, gather, subtensor
+from symgrad.ops.index import FULL, Slice, gather, subtensor
 from symgrad.ops.join import continued
 from symgrad.ops.lengths import known, length, make_vector
 from symgrad.ops.math import exp, mul, neg, sub
@@ -190,7 +190,7 @@ def VIEW_OF_FILL(node, pool):
     wide = node.inputs[0]
     if wide.op is not broadcast_to or wide.inputs[0].type.ndim:
         return None
-    if node.op is subtensor and not sure(node.attrs[0], wide.type.shape):
+    if node.op is subtensor and not (sure(node.attrs[0], wide.type.shape) and counted(node)):
         return None
     new = node.inputs[1:]
     if node.op is not reshape:
@@ -200,6 +200,13 @@ def VIEW_OF_FILL(node, pool):
     if new is None:
         return None
     return broadcast_to.of(wide.inputs[0], *new) if new else wide.inputs[0]
+
+
+def counted(part):
+    """Whether the length of each range is a number: a Dim may be another's on trial only."""
+    ranges = [e for e in part.attrs[0] if isinstance(e, Slice)]
+    return all([e == FULL or isinstance(d, int)
+                for e, d in zip(ranges, part.type.shape, strict=True)])
 
 
 def elements(lengths):

@@ -152,3 +152,12 @@ def test_zeros_around_what_is_scaled_or_added(op):
                          (MATRIX, somewhere))))
     stored = INC(zeros_like(MATRIX), VECTOR, idx=(1, FULL), set=True)
     checked("add_into", OPS["add"].of(MATRIX, stored), False)
+
+
+@pytest.mark.parametrize("shape,yes", [((3, 3), True), ((3,), False), ((1, 3), False),
+                                       ((3, 1), False), ((), False)], ids=str)
+def test_what_is_stretched_is_not_added_to_a_row_of_what_it_meets(shape, yes):
+    x = var("float64", *shape)
+    part = INC(zeros_like(x), NUMBER, idx=(0, *[FULL] * (len(shape) - 1)) if shape else ())
+    checked("add_into", OPS["add"].of(MATRIX, part), yes)
+    checked("add_into", SUB(MATRIX, part), yes)

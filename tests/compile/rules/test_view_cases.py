@@ -75,7 +75,7 @@ CASES = [
     ("VECTOR_PART", NUMBERS[num("int64")], None), ("VECTOR_PART", NUMBERS[num("int64"):], None),
     ("VIEW_OF_FILL", FILL[1], "broadcast_to"), ("VIEW_OF_FILL", FILL[:, :2], "broadcast_to"),
     ("VIEW_OF_FILL", FILL[num("int64")], None),  # it may be out of range
-    ("VIEW_OF_FILL", WIDE[0], None),
+    ("VIEW_OF_FILL", WIDE[0], None), ("VIEW_OF_FILL", WIDE[:, 1:], None),
     ("VIEW_OF_FILL", WIDE[1:], None), ("VIEW_OF_FILL", transpose.of(stretched((4,), 3, 4)), None),
     *[("VIEW_OF_FILL", reshape.of(broadcast_to.of(num(), *old), *new), made)
       for old, new, made in RESHAPED],
@@ -170,3 +170,11 @@ def test_an_index_beyond_a_fill_is_told(index):
 
 def test_part_of_a_fill_by_a_slice():
     assert fires(views.VIEW_OF_FILL, subtensor.of(FILL, idx=(Slice(1), 2)))[1].type.shape == (2,)
+
+
+def test_a_length_that_the_other_side_of_a_conditional_wants_is_not_taken_for_granted():
+    """There two lengths meet that here may differ."""
+    x, c = T.dvector("x"), T.bscalar("c")
+    zeros = T.zeros_like(x)
+    out = sg.ifelse(c, T.tanh(zeros[1:]), zeros * zeros[1:])
+    assert sg.function([x, c], out, backend="numpy")(np.ones(5), 1).shape == (4,)
