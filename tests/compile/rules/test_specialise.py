@@ -161,3 +161,5 @@ def test_what_is_stretched_is_not_added_to_a_row_of_what_it_meets(shape, yes):
     part = INC(zeros_like(x), NUMBER, idx=(0, *[FULL] * (len(shape) - 1)) if shape else ())
     checked("add_into", OPS["add"].of(MATRIX, part), yes)
     checked("add_into", SUB(MATRIX, part), yes)
+    checked("add_into", OPS["add"].of(MATRIX, INC(x, NUMBER, *part.inputs[2:], idx=part.attrs[0])),
+            False)

@@ -76,6 +76,8 @@ CASES = [
     ("VIEW_OF_FILL", FILL[1], "broadcast_to"), ("VIEW_OF_FILL", FILL[:, :2], "broadcast_to"),
     ("VIEW_OF_FILL", FILL[num("int64")], None),  # it may be out of range
     ("VIEW_OF_FILL", WIDE[0], None), ("VIEW_OF_FILL", WIDE[:, 1:], None),
+    ("VIEW_OF_FILL", given(num("int64"), lambda n: broadcast_to.of(num(), n, 4)[:, 1:]),
+     "length broadcast_to broadcast_to"),
     ("VIEW_OF_FILL", WIDE[1:], None), ("VIEW_OF_FILL", transpose.of(stretched((4,), 3, 4)), None),
     *[("VIEW_OF_FILL", reshape.of(broadcast_to.of(num(), *old), *new), made)
       for old, new, made in RESHAPED],
@@ -174,7 +176,7 @@ def test_part_of_a_fill_by_a_slice():
 
 def test_a_length_that_the_other_side_of_a_conditional_wants_is_not_taken_for_granted():
     """There two lengths meet that here may differ."""
-    x, c = T.dvector("x"), T.bscalar("c")
+    x, c = T.dmatrix("x"), T.bscalar("c")
     zeros = T.zeros_like(x)
-    out = sg.ifelse(c, T.tanh(zeros[1:]), zeros * zeros[1:])
-    assert sg.function([x, c], out, backend="numpy")(np.ones(5), 1).shape == (4,)
+    out = sg.ifelse(c, T.tanh(zeros[:, 1:]), zeros * zeros[:, 1:])
+    assert sg.function([x, c], out, backend="numpy")(np.ones((2, 5)), 1).shape == (2, 4)
