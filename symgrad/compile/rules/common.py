@@ -129,6 +129,11 @@ def rooted(n):
 # -- building
 
 
+def orders(node):
+    """The two operands of a node: in both orders, if its op is commutative."""
+    return (node.inputs, node.inputs[::-1]) if "commutative" in node.op.facts else (node.inputs,)
+
+
 def measure(shape, *sources):
     """The lengths of a shape as scalar nodes: constants, or read off a node that has the same one;
     None if none has.

@@ -10,7 +10,7 @@ import numpy as np
 from symgrad.compile.pattern import exact, rounding, rule_on, ruleset
 from symgrad.compile.rules import parts, views
 from symgrad.compile.rules.canonicalise import SIGNS
-from symgrad.compile.rules.common import finite, given, mat, num, sizes, var, vec
+from symgrad.compile.rules.common import finite, given, mat, num, orders, sizes, var, vec
 from symgrad.derive import expansion
 from symgrad.node import CONST, constant
 from symgrad.op import cast_node
@@ -121,8 +121,7 @@ def SUM_OF_SCALED(node, pool):
     scaled, axes = node.inputs[0], node.attrs[0]
     if scaled.op is not mul and scaled.op is not true_div or scaled.type.dtype == "float16":
         return None
-    turned = scaled.inputs[::-1]
-    for factor, other in (turned, scaled.inputs) if scaled.op is mul else (turned,):
+    for other, factor in orders(scaled):
         if other.type.shape != scaled.type.shape:
             continue
         if factor.type.ndim:

@@ -17,6 +17,7 @@ from symgrad.compile.rules.common import (
     negated,
     num,
     on,
+    orders,
     real,
     rooted,
     var,
@@ -149,7 +150,7 @@ def ONE_HOT_SLOPE(node, pool):
             or "#" in h.attrs[0] or any(isinstance(e, Slice) for e in h.attrs[0])
             or not zeros(h.inputs[0])):
         return None
-    for total, s in (product.inputs, product.inputs[::-1]):
+    for total, s in orders(product):
         total = total.inputs[0] if total.op is unsqueeze else total
         if total.op is sum_ and total.inputs[0] is h and not total.type.ndim and s.type is h.type:
             v = h.inputs[1]
@@ -182,7 +183,7 @@ def SUM_OF_PLACE(node, pool):
     given(mat(), lambda p: inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)) * 3.0)])
 def SCALED_PLACE(node, pool):
     """A number scales what is placed, not the zeros around it."""
-    for inner, factor in [node.inputs, node.inputs[::-1]] if node.op is mul else [node.inputs]:
+    for inner, factor in orders(node):
         if factor.type.ndim or not finite(factor):
             continue
         if inner.op is place:
@@ -199,7 +200,7 @@ def SCALED_PLACE(node, pool):
     given(mat(), lambda p: p - inc_subtensor.of(zeros_like(p), vec(), idx=(0, FULL)))])
 def ADD_INTO(node, pool):
     """x plus zeros of its shape in which something was written is x in which it is added."""
-    for other, part in [node.inputs, node.inputs[::-1]] if node.op is add else [node.inputs]:
+    for other, part in orders(node):
         if part.op is not inc_subtensor or part.attrs[1] or other.type is not node.type:
             continue
         if part.type.shape == node.type.shape and zeros(part.inputs[0]):

@@ -192,13 +192,14 @@ def VIEW_OF_FILL(node, pool):
         return None
     if node.op is subtensor and not (sure(node.attrs[0], wide.type.shape) and counted(node)):
         return None
-    new = node.inputs[1:]
-    if node.op is not reshape:
+    if node.op is reshape:
+        new = node.inputs[1:]
+        if elements(new) != elements(wide.inputs[1:]):
+            return None
+    else:
         new = measure(node.type.shape, wide)
-    elif elements(new) != elements(wide.inputs[1:]):
-        return None
-    if new is None:
-        return None
+        if new is None:
+            return None
     return broadcast_to.of(wide.inputs[0], *new) if new else wide.inputs[0]
 
 

@@ -45,14 +45,15 @@ def WRITES_AS_JOIN(node, pool):
     if len(starts) != len(chain) or [*starts, None] != [0, *[parts[k][0].stop for k in starts]]:
         return None  # they overlap, or there is something between them
     parts = [parts[k] for k in starts]
-    if not all([fills(y, axis, entry, node.type.shape) for entry, y in parts[:-1]]):
+    if not all([fills(y, axis, entry, node.type.shape[axis]) for entry, y in parts[:-1]]):
         return None
     return join.of(*[y for _, y in parts], axis=axis)
 
 
-def fills(y, axis, entry, shape):
-    """Whether what is written into a range of an axis evidently has its length: that length as a
-    number, or that of such a range of an axis as long.  Else the call has to see, and refuse."""
+def fills(y, axis, entry, whole):
+    """Whether what is written into a range of an axis of length `whole` evidently has its length:
+    that as a number, or that of such a range of an axis as long.  Else the call has to see, and
+    refuse."""
     d, stack, seen = y.type.shape[axis], [y], {y}
     if isinstance(d, int):
         return d == entry.stop - (entry.start or 0)
@@ -60,9 +61,8 @@ def fills(y, axis, entry, shape):
         n = stack.pop()
         if n.op is subtensor:
             ranges = [k for k, e in enumerate(n.attrs[0]) if isinstance(e, Slice)]
-            if (d, entry, shape[axis]) in [(n.type.shape[j], n.attrs[0][k],
-                                            n.inputs[0].type.shape[k])
-                                           for j, k in enumerate(ranges)]:
+            if (d, entry, whole) in [(n.type.shape[j], n.attrs[0][k], n.inputs[0].type.shape[k])
+                                     for j, k in enumerate(ranges)]:
                 return True
         fresh = [i for i in n.inputs if i not in seen and d in getattr(i.type, "shape", ())]
         stack += fresh
